@@ -1,8 +1,8 @@
 //! The settings in force: where each comes from, and the checks before the start.
 //!
-//! Owns the precedence (flag, then `BATON_*`, then the file of `--config`, then a profile or preset,
-//! then the default) and the checks that need more than one setting. Reads nothing later than at
-//! the start.
+//! Owns the precedence (flag, then `BATON_*`, then the file of `--config`, then a profile or preset
+//! that one of them names, then the default) and the checks that need more than one setting. Reads
+//! nothing later than at the start.
 
 mod auth;
 mod auth_values;

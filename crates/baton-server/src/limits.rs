@@ -8,3 +8,4 @@ pub(crate) mod pre_upgrade_limit;
 pub(crate) mod return_pause;
 pub(crate) mod storage_quota;
 pub(crate) mod tenant_quota;
+pub(crate) mod tenant_sums;

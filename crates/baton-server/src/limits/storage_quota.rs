@@ -13,7 +13,8 @@ use baton_presence::Time;
 use baton_room::{Growth, Room, StorageLimit};
 
 use crate::config::Settings;
-use crate::limits::tenant_quota::{TenantDocument, TenantFull, TenantQuota};
+use crate::limits::tenant_quota::{TenantDocument, TenantQuota};
+use crate::limits::tenant_sums::TenantFull;
 use crate::ops::rejection_counters::{Rejection, RejectionCounters};
 
 /// Shortest time between two snapshots that are written only because a document has no room left.

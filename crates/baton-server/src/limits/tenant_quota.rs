@@ -1,12 +1,12 @@
 //! Limits what one tenant has of the server: sessions, documents in memory, stored documents and
 //! their bytes.
 //!
-//! Owns the sums of each tenant. A session counts for the tenant of its token; a document for the
-//! tenant whose prefix its name begins with. One tenant at its limit harms no other.
+//! Owns which tenant has which sums. A session counts for the tenant of its token; a document for
+//! the tenant whose prefix its name begins with. One tenant at its limit harms no other.
 //!
 //! The store does not know its documents' sizes before it has read them. So the first document that
-//! is opened starts a reading of the store, and until that is done a tenant may exceed the limits on
-//! what it stores.
+//! is opened starts a reading of the store, and until that is done a tenant may exceed the limits
+//! on what it stores.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -17,63 +17,12 @@ use baton_log::DocumentLog;
 use parking_lot::Mutex;
 
 use crate::config::Settings;
-use crate::ops::rejection_counters::Rejection;
-
-/// The limit of a tenant that is reached. Nothing changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum TenantFull {
-    #[error(
-        "your tenant has {0} open sessions, which is its limit (max_connections_per_tenant); close some first"
-    )]
-    Connections(usize),
-    #[error(
-        "your tenant has {0} documents in memory, which is its limit (max_documents_per_tenant); try later"
-    )]
-    Documents(usize),
-    #[error(
-        "your tenant stores {0} documents, which is its limit (max_documents_stored_per_tenant); ask the operator"
-    )]
-    DocumentsStored(usize),
-    #[error(
-        "your tenant stores {0} bytes, which is its limit (max_store_per_tenant); ask the operator"
-    )]
-    Store(u64),
-}
-
-impl TenantFull {
-    /// Returns the reason under which it is counted.
-    pub(crate) fn rejection(self) -> Rejection {
-        match self {
-            Self::Connections(_) => Rejection::ConnectionsOfTenant,
-            Self::Documents(_) => Rejection::DocumentsOfTenant,
-            Self::DocumentsStored(_) => Rejection::DocumentsStoredOfTenant,
-            Self::Store(_) => Rejection::StoreOfTenant,
-        }
-    }
-}
-
-/// Limits of each tenant; `None` where there is none.
-#[derive(Debug, Clone, Copy)]
-struct TenantLimits {
-    connections: Option<usize>,
-    documents: Option<usize>,
-    documents_stored: Option<usize>,
-    store: Option<u64>,
-}
-
-/// The sums of one tenant.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct TenantUse {
-    connections: usize,
-    documents: usize,
-    documents_stored: usize,
-    store: u64,
-}
+use crate::limits::tenant_sums::{TenantFull, TenantLimits, TenantSums};
 
 /// The sums of all tenants.
 #[derive(Debug, Default)]
 struct Tenants {
-    by_name: HashMap<Box<str>, TenantUse>,
+    by_name: HashMap<Box<str>, TenantSums>,
     /// Hashes of the names of all documents whose size is in the sums, until the store was read.
     counted: Option<HashSet<u64>>,
 }
@@ -104,14 +53,7 @@ pub(crate) struct TenantDocument {
 impl TenantQuota {
     /// Returns the limits of these settings.
     pub(crate) fn new(settings: &Settings) -> Self {
-        let some = |limit: usize| (limit > 0).then_some(limit);
-        let store = settings.max_store_per_tenant.as_u64();
-        let limits = TenantLimits {
-            connections: some(settings.max_connections_per_tenant),
-            documents: some(settings.max_documents_per_tenant),
-            documents_stored: some(settings.max_documents_stored_per_tenant),
-            store: (store > 0).then_some(store),
-        };
+        let limits = TenantLimits::new(settings);
         Self {
             prefix: settings.tenant_prefix.0.clone(),
             tenants: Mutex::new(Tenants {
@@ -131,16 +73,10 @@ impl TenantQuota {
         self: &Arc<Self>,
         tenant: Option<&str>,
     ) -> Result<Option<TenantConnection>, TenantFull> {
-        let (Some(most), Some(tenant)) = (self.limits.connections, tenant) else {
+        let Some(tenant) = tenant.filter(|_| self.limits.count_sessions()) else {
             return Ok(None);
         };
-        self.change(tenant, |used| {
-            if used.connections >= most {
-                return Err(TenantFull::Connections(most));
-            }
-            used.connections += 1;
-            Ok(())
-        })?;
+        self.change(tenant, |sums| sums.add_session(self.limits))?;
         Ok(Some(TenantConnection {
             quota: Arc::clone(self),
             tenant: tenant.into(),
@@ -163,14 +99,7 @@ impl TenantQuota {
         let Some(tenant) = prefix.and_then(|prefix| prefix.tenant_of(name)) else {
             return Ok(None);
         };
-        let most = self.limits.documents.unwrap_or(usize::MAX);
-        self.change(tenant, |used| {
-            if used.documents >= most {
-                return Err(TenantFull::Documents(most));
-            }
-            used.documents += 1;
-            Ok(())
-        })?;
+        self.change(tenant, |sums| sums.add_document(self.limits))?;
         Ok(Some(TenantDocument {
             quota: Arc::clone(self),
             tenant: tenant.into(),
@@ -204,7 +133,7 @@ impl TenantQuota {
         }
     }
 
-    fn change<R>(&self, tenant: &str, change: impl FnOnce(&mut TenantUse) -> R) -> R {
+    fn change<R>(&self, tenant: &str, change: impl FnOnce(&mut TenantSums) -> R) -> R {
         let mut tenants = self.tenants.lock();
         let result = change(tenants.of(tenant));
         tenants.forget_unused(tenant);
@@ -212,23 +141,13 @@ impl TenantQuota {
     }
 }
 
-impl TenantLimits {
-    fn count_storage(self) -> bool {
-        self.documents_stored.is_some() || self.store.is_some()
-    }
-
-    fn count_documents(self) -> bool {
-        self.documents.is_some() || self.count_storage()
-    }
-}
-
 impl Tenants {
-    fn of(&mut self, tenant: &str) -> &mut TenantUse {
+    fn of(&mut self, tenant: &str) -> &mut TenantSums {
         self.by_name.entry(tenant.into()).or_default()
     }
 
     fn forget_unused(&mut self, tenant: &str) {
-        if self.by_name.get(tenant) == Some(&TenantUse::default()) {
+        if self.by_name.get(tenant) == Some(&TenantSums::default()) {
             self.by_name.remove(tenant);
         }
     }
@@ -238,18 +157,6 @@ impl Tenants {
         self.counted
             .as_mut()
             .is_some_and(|counted| counted.insert(name))
-    }
-}
-
-impl TenantUse {
-    /// Replaces what one document stores.
-    fn set_stored(&mut self, before: u64, bytes: u64) {
-        self.store = self.store.saturating_sub(before).saturating_add(bytes);
-        match (before, bytes) {
-            (0, 1..) => self.documents_stored += 1,
-            (1.., 0) => self.documents_stored = self.documents_stored.saturating_sub(1),
-            _ => {}
-        }
     }
 }
 
@@ -268,27 +175,19 @@ impl TenantDocument {
     /// # Errors
     /// It has as many as it may have.
     pub(crate) fn admit_new(&self) -> Result<(), TenantFull> {
-        let limits = self.quota.limits;
-        let used = *self.quota.tenants.lock().of(&self.tenant);
-        match (limits.documents_stored, limits.store) {
-            (Some(most), _) if used.documents_stored >= most => {
-                Err(TenantFull::DocumentsStored(most))
-            }
-            (_, Some(most)) if used.store >= most => Err(TenantFull::Store(most)),
-            _ => Ok(()),
-        }
+        let sums = *self.quota.tenants.lock().of(&self.tenant);
+        sums.admit_new(self.quota.limits)
     }
 
     /// Returns the bytes that the tenant may still store, with its limit. `None` without a limit.
     pub(crate) fn room(&self) -> Option<(u64, u64)> {
-        let most = self.quota.limits.store?;
-        let used = self.quota.tenants.lock().of(&self.tenant).store;
-        Some((most.saturating_sub(used), most))
+        let sums = *self.quota.tenants.lock().of(&self.tenant);
+        sums.room(self.quota.limits)
     }
 
     /// Notes what the document stores now.
     pub(crate) fn note(&mut self, log: &DocumentLog) {
-        // What an erasure has left is no document before something is written.
+        // The remnant of an erasure is no document before something is written.
         let is_new = self.stored == Some(0) && log.tail_records() == 0;
         self.set(if is_new { 0 } else { log.stored_bytes() });
     }
@@ -302,21 +201,20 @@ impl TenantDocument {
         let before = self.stored.replace(stored);
         if let Some(before) = before.filter(|before| *before != stored) {
             self.quota
-                .change(&self.tenant, |used| used.set_stored(before, stored));
+                .change(&self.tenant, |sums| sums.set_stored(before, stored));
         }
     }
 }
 
 impl Drop for TenantConnection {
     fn drop(&mut self) {
-        self.quota
-            .change(&self.tenant, |used| used.connections -= 1);
+        self.quota.change(&self.tenant, TenantSums::remove_session);
     }
 }
 
 impl Drop for TenantDocument {
     fn drop(&mut self) {
-        self.quota.change(&self.tenant, |used| used.documents -= 1);
+        self.quota.change(&self.tenant, TenantSums::remove_document);
     }
 }
 

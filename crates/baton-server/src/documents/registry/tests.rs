@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::limits::tenant_quota::TenantFull;
+use crate::limits::tenant_sums::TenantFull;
 
 /// Payload of a close frame (RFC 6455, section 5.5), without its code.
 const REASON_BYTES: usize = 123;
