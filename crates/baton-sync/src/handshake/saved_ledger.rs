@@ -4,11 +4,12 @@
 //! Owns the count of messages and their positions, in bounded memory. It never looks at an update.
 //! Everything that a client is told about its own edits is read from here, in the way of its wire:
 //!
-//! | told | read with | is true of |
-//! | --- | --- | --- |
-//! | `saved` of Baton's channel | [`SavedLedger::durable`] | messages in the document or in a park |
-//! | a status for each message (Hocuspocus) | [`SavedLedger::next_status`] | one message in the document |
-//! | the answer to a barrier (y-sweet) | [`SavedLedger::coverage`] | all messages before it, in the document |
+//! - `saved` of Baton's channel, read with [`SavedLedger::durable`], is true of the messages that
+//!   are in the document or in a park;
+//! - the status of a message (Hocuspocus), read with [`SavedLedger::next_status`], is true of one
+//!   message, if it is in the document;
+//! - the answer to a barrier (y-sweet), read with [`SavedLedger::coverage`], is true of all
+//!   messages before it, if they are in the document.
 //!
 //! None of them is told of a message before all earlier ones are decided and durable.
 
