@@ -42,7 +42,8 @@ impl Token {
         Ok(Self(text))
     }
 
-    /// Computes what identifies this token without being a secret: a list of revoked tokens holds it.
+    /// Computes what identifies this token without being a secret: a list of revoked tokens holds
+    /// it.
     #[must_use]
     pub fn fingerprint(&self) -> TokenFingerprint {
         TokenFingerprint(Sha256::digest(self.0.as_bytes()).into())

@@ -220,7 +220,8 @@ impl Parks {
         self.iter().filter(|park| park.is_open())
     }
 
-    /// Returns this author's parks to which its edits may be added, the likeliest to be built on first.
+    /// Returns this author's parks to which its edits may be added, the likeliest to be built on
+    /// first.
     fn of(&self, author: Author) -> impl Iterator<Item = &IndexedPark> {
         let own = move |kept: &&IndexedPark| {
             author.wrote(&kept.park) && kept.park.reason == author.park_reason()

@@ -22,8 +22,8 @@ const ROLL_CALL_CHECK: Duration = Duration::from_millis(500);
 /// every message.
 const AWARENESS_CHECK: Duration = Duration::from_secs(5);
 
-/// Most clients of a document in which owners are asked on wires whose clients answer a question with
-/// the states of all clients: in a larger one the answers would be more than a crowd can read.
+/// Most clients of a document in which owners are asked on wires whose clients answer a question
+/// with the states of all clients: in a larger one the answers would be more than a crowd can read.
 const MOST_ASKED: usize = 128;
 
 /// The connection that a payload came from.
