@@ -8,7 +8,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::park::Park;
-use super::record::{Profile, Record, RecordError, UNRELEASED};
+use super::record::{Profile, Record};
+use super::record_format::{RecordError, UNRELEASED};
 use crate::token::TokenHash;
 
 /// First byte of a snapshot without users of tokens.

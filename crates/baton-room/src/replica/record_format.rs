@@ -1,0 +1,209 @@
+//! The stored form of a record: one byte of format version and then the
+//! [postcard](https://postcard.jamesmunns.com/wire-format) form of [`Record`].
+//!
+//! Owns the formats and the errors of reading; the meaning of a record is elsewhere.
+
+use bytes::Bytes;
+
+use super::record::{Placing, Record};
+
+/// First byte of every record but those of the two other formats that are read.
+pub(super) const FORMAT: u8 = 3;
+
+/// The format of a record that names the user of a token: [`FORMAT`], then the postcard form of
+/// the user's id.
+pub(super) const IDENTIFIED: u8 = 4;
+
+/// The format in which an edit found its park by its session alone: see [`Placing`]. Still read.
+pub(super) const BY_SESSION: u8 = 2;
+
+/// The format of versions before the first release.
+pub(super) const UNRELEASED: u8 = 1;
+
+/// The stored bytes are no record. The store, or a newer Baton, is at fault; nothing changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Another format.
+    #[error(
+        "record format {0} is not known to this version, which writes {FORMAT} and {IDENTIFIED}; use the newer baton that wrote it"
+    )]
+    Format(u8),
+    /// The format of before the first release.
+    #[error(
+        "record format {UNRELEASED} was written by a version before the first release, and nothing reads it any more; export the document with that version, or start with an empty data folder"
+    )]
+    Unreleased,
+    /// Not a record.
+    #[error("the stored bytes are not a record: {0}")]
+    Malformed(#[from] postcard::Error),
+}
+
+impl Record {
+    /// The bytes to store.
+    ///
+    /// # Errors
+    /// Only if memory for them cannot be had.
+    pub fn encode(&self) -> Result<Bytes, RecordError> {
+        let room = match self {
+            Self::Update { update, .. } | Self::Suggested { update, .. } => update.len() + 32,
+            _ => 160,
+        };
+        let mut buffer = Vec::with_capacity(room);
+        let user_id = self.profile().and_then(|profile| profile.user_id.as_ref());
+        buffer.push(match self {
+            Self::Update {
+                placing: Placing::BySession,
+                ..
+            } => BY_SESSION,
+            _ if user_id.is_some() => IDENTIFIED,
+            _ => FORMAT,
+        });
+        let mut buffer = postcard::to_extend(self, buffer)?;
+        if let Some(user_id) = user_id {
+            buffer = postcard::to_extend(user_id, buffer)?;
+        }
+        Ok(buffer.into())
+    }
+
+    /// Reads stored bytes.
+    ///
+    /// # Errors
+    /// See [`RecordError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        match bytes.split_first() {
+            Some((&FORMAT, rest)) => Ok(postcard::from_bytes(rest)?),
+            Some((&BY_SESSION, rest)) => {
+                let mut record = postcard::from_bytes(rest)?;
+                if let Self::Update { placing, .. } = &mut record {
+                    *placing = Placing::BySession;
+                }
+                Ok(record)
+            }
+            Some((&IDENTIFIED, rest)) => {
+                let (mut record, rest) = postcard::take_from_bytes::<Self>(rest)?;
+                if let Some(profile) = record.profile_mut() {
+                    profile.user_id = Some(postcard::from_bytes(rest)?);
+                }
+                Ok(record)
+            }
+            Some((&UNRELEASED, _)) => Err(RecordError::Unreleased),
+            Some((&other, _)) => Err(RecordError::Format(other)),
+            None => Err(RecordError::Malformed(
+                postcard::Error::DeserializeUnexpectedEnd,
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use baton_presence::{Event, Fence, Rights, SessionId};
+
+    use super::*;
+    use crate::replica::{Decision, Profile};
+
+    /// The rights to write and to lock came later. A session of before had both.
+    #[test]
+    fn the_rights_of_older_records_read_as_those_of_an_editor() {
+        let old = [
+            (0, Rights::EDIT),
+            (1, Rights::EDIT.union(Rights::TAKE_OVER)),
+            (2, Rights::EDIT.union(Rights::MANAGE)),
+            (3, Rights::ALL),
+        ];
+        let new = [(4, Rights::LOCK), (8, Rights::WRITE), (12, Rights::NONE)];
+        for (bits, rights) in old.into_iter().chain(new) {
+            let session = SessionId(7);
+            let record = Record::Presence(Event::RightsSet { session, rights });
+            let bytes = [FORMAT, 3, 32, 7, bits];
+            assert_eq!(record.encode().unwrap()[..], bytes);
+            assert_eq!(Record::decode(&bytes).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn the_user_of_a_token_stands_behind_the_rest_of_a_record() {
+        let session = SessionId(7);
+        let renamed = |user_id| {
+            let (name, color) = ("Ada".to_owned(), String::new());
+            let profile = Profile {
+                name,
+                color,
+                user_id,
+            };
+            Record::Renamed { session, profile }
+        };
+        let without = [FORMAT, 2, 7, 3, b'A', b'd', b'a', 0];
+        let with = [IDENTIFIED, 2, 7, 3, b'A', b'd', b'a', 0, 2, b'u', b'1'];
+        for (bytes, user_id) in [(&without[..], None), (&with, Some("u1".to_owned()))] {
+            let record = renamed(user_id);
+            assert_eq!(record.encode().unwrap()[..], *bytes);
+            assert_eq!(Record::decode(bytes).unwrap(), record);
+        }
+        // A record without its user is damaged, not one without a user.
+        assert!(Record::decode(&with[..8]).is_err());
+    }
+
+    #[test]
+    fn a_merge_of_an_older_version_is_read_as_one() {
+        for (number, decision) in [(0, Decision::OldMerge), (4, Decision::Merge)] {
+            let record = Record::ParkDecided {
+                id: 9,
+                by: Some(SessionId(7)),
+                decision,
+                at_ms: 3,
+            };
+            let bytes = [FORMAT, 6, 9, 1, 7, number, 3];
+            assert_eq!(record.encode().unwrap()[..], bytes);
+            assert_eq!(Record::decode(&bytes).unwrap(), record);
+        }
+    }
+
+    /// Variants are numbered in their order: what older servers wrote must keep its number, and its
+    /// meaning.
+    #[test]
+    fn what_older_servers_wrote_of_offers_reads_as_what_it_meant() {
+        let session = SessionId(7);
+        let fence = Fence {
+            epoch: 1,
+            position: 9,
+        };
+        let old = [
+            (
+                [FORMAT, 3, 12, 7, 1, 9],
+                Event::OldDecline { session, fence },
+            ),
+            (
+                [FORMAT, 3, 18, 7, 1, 9],
+                Event::OldOfferExpired { session, fence },
+            ),
+        ];
+        for (bytes, event) in old {
+            let record = Record::Presence(event);
+            assert_eq!(Record::decode(&bytes).unwrap(), record);
+            assert_eq!(record.encode().unwrap()[..], bytes);
+        }
+        let later = true;
+        let new = [
+            (
+                [FORMAT, 3, 29, 7, 1, 9].as_slice(),
+                Event::OfferExpired { session, fence },
+            ),
+            (
+                &[FORMAT, 3, 30, 7, 1, 9],
+                Event::PauseOver { session, fence },
+            ),
+            (
+                &[FORMAT, 3, 28, 7, 1, 9, 1],
+                Event::Decline {
+                    session,
+                    fence,
+                    later,
+                },
+            ),
+        ];
+        for (bytes, event) in new {
+            assert_eq!(Record::Presence(event).encode().unwrap()[..], *bytes);
+        }
+    }
+}
