@@ -69,9 +69,14 @@ pub(crate) enum ProposedRecord {
 }
 
 impl ProposedRecord {
+    /// Proposes a record that answers no client.
+    pub(crate) const fn unanswered(record: Record) -> Self {
+        Self::Record(record, Origin::Unanswered)
+    }
+
     /// Proposes a presence event that answers no client.
     pub(crate) const fn event(event: Event) -> Self {
-        Self::Record(Record::Presence(event), Origin::Unanswered)
+        Self::unanswered(Record::Presence(event))
     }
 }
 

@@ -9,12 +9,14 @@
 //! socket (outputs go out), no disk (records go out, positions come back). The caller's duty after
 //! every call: [`Room::settle`], then [`Room::next_output`] until it is empty.
 
+mod opening_records;
+mod placed_record;
 mod room_load;
 mod settle;
 
 use std::collections::VecDeque;
 
-use baton_presence::{Event, LockSettings, Proposal, Rights, Time};
+use baton_presence::{Proposal, Rights, Time};
 use baton_sync::StateVector;
 use baton_sync::compact::Compacted;
 use baton_sync::replica::RetiredReplica;
@@ -29,11 +31,12 @@ use crate::message::{
 use crate::options::RoomOptions;
 use crate::outbound::{CatchUp, MissedUpdates, Outbound, caught_up};
 use crate::output::Output;
-use crate::reaction::{Answer, Origin, ProposedRecord, Reaction};
-use crate::replica::{Effect, Record, ReplicatedState, SnapshotDraft};
+use crate::reaction::{Answer, ProposedRecord, Reaction};
+use crate::replica::{Effect, ReplicatedState, SnapshotDraft};
 use crate::sessions::{Entry, Sessions};
 use crate::token::ResumeToken;
 
+use opening_records::opening_records;
 pub use room_load::RoomLoad;
 pub use settle::{Awaited, Journal};
 
@@ -69,26 +72,13 @@ impl Room {
         let locks = state.locks();
         // A document that was erased is in an epoch of its own until the store's is later.
         options.lock_settings.epoch = options.lock_settings.epoch.max(locks.epoch());
-        let LockSettings {
-            epoch,
-            auto_pass,
-            mode,
-        } = options.lock_settings;
         let is_new = snapshot.is_none() && tail.is_empty();
-        let enters = (locks.epoch() != epoch).then_some(Record::Epoch(epoch));
-        let restarts = (!locks.is_empty()).then_some(Event::Restarted);
-        let passes = locks.auto_pass() != auto_pass;
-        let passes = passes.then_some(Event::AutoPassSet(auto_pass));
-        let modes = (is_new && locks.mode() != mode).then_some(Event::ModeSet(mode));
-        let events = [restarts, passes, modes].into_iter().flatten();
-        let records = enters.into_iter().chain(events.map(Record::Presence));
+        let records = opening_records(locks, options.lock_settings, is_new);
         Ok(Self {
             sessions: Sessions::open(&options, &state, now)?,
             intake: Intake::default(),
             outbound: Outbound::new(state.position(), now),
-            proposals: records
-                .map(|record| ProposedRecord::Record(record, Origin::Unanswered))
-                .collect(),
+            proposals: records.map(ProposedRecord::unanswered).collect(),
             now,
             effects: Vec::new(),
             reactions: Vec::new(),
@@ -183,8 +173,9 @@ impl Room {
     }
 
     /// Sets the rights of a connection from now on, such as those of its client's new token. Its
-    /// client is told, and what it may no longer have ends: see [`Event::RightsSet`]. Harmless for
-    /// a connection that is gone.
+    /// client is told, and what it may no longer have ends: see
+    /// [`Event::RightsSet`](baton_presence::Event::RightsSet). Harmless for a connection that is
+    /// gone.
     pub fn set_rights(&mut self, connection: ConnectionId, rights: Rights, now: Time) {
         self.now = now;
         let mut out = Vec::new();
@@ -311,10 +302,9 @@ impl Room {
         let mut out = Vec::new();
         self.sessions.awareness_mut().refresh(now, &mut out);
         self.carry_out(out, now);
-        for record in finished_recoveries(&self.state, self.options.unix_ms(now)) {
-            self.proposals
-                .push_back(ProposedRecord::Record(record, Origin::Unanswered));
-        }
+        let finished = finished_recoveries(&self.state, self.options.unix_ms(now)).into_iter();
+        self.proposals
+            .extend(finished.map(ProposedRecord::unanswered));
         let mut out = Vec::new();
         self.intake.stop_waiting(context!(self, now), &mut out);
         self.carry_out(out, now);

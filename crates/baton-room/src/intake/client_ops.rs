@@ -12,7 +12,7 @@ use super::{lock_ops, park_ops};
 use crate::channel_types::profile;
 use crate::context::Context;
 use crate::message::ConnectionId;
-use crate::reaction::{Answer, Origin, ProposedRecord, Reaction};
+use crate::reaction::{Answer, ProposedRecord, Reaction};
 use crate::replica::{Decision, Record};
 
 /// Operations of one connection that wait for edits which came before them; a further one does not
@@ -125,7 +125,7 @@ fn operate(
         ClientMessage::Profile { user } => {
             let profile = profile(&user, cx.sessions.identity_of(connection));
             let record = Record::Renamed { session, profile };
-            let proposal = ProposedRecord::Record(record, Origin::Unanswered);
+            let proposal = ProposedRecord::unanswered(record);
             Some(Reaction::Propose(proposal))
         }
         ClientMessage::MergePark { nonce, id } => decide(nonce, Decision::Merge, id),

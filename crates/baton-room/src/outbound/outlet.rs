@@ -18,7 +18,7 @@ use super::lock_view_throttle::LockViewThrottle;
 use super::roster_throttle::RosterThrottle;
 use crate::context::Context;
 use crate::intake::Inboxes;
-use crate::message::{AccessNews, ConnectionId, Ending, Outgoing, ViewOf};
+use crate::message::{AccessNews, ConnectionId, Ending, Outgoing, Receipts, ViewOf};
 use crate::options::RoomOptions;
 use crate::output::Output;
 use crate::replica::ReplicatedState;
@@ -160,16 +160,22 @@ impl Outbound {
         }
     }
 
-    /// Sends a client what it lacks of the document. All of it is queued at once, so that later
-    /// edits come behind it.
+    /// Answers a Step1 with what the client lacks of the document: behind a Step1 of the room, if
+    /// the wire wants it there. All of it is queued at once, so that later edits come behind it.
     pub(crate) fn send_lacking(
         &mut self,
         to: ConnectionId,
         since: &StateVector,
+        inboxes: &mut Inboxes,
         state: &mut ReplicatedState,
         options: &RoomOptions,
         now: Time,
     ) {
+        if inboxes.receipts(to) == Receipts::EachUpdate {
+            inboxes.asked(to);
+            let step1 = Outgoing::Step1(state.document().encoded_vector());
+            self.send(to, step1, now);
+        }
         let pieces = self.first_sync.lacking(state, options, since, now);
         self.keepalive.note(to, now);
         self.outputs

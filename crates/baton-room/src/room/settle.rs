@@ -1,19 +1,15 @@
-//! The way of a proposal through a room: its position, its effects, and the reactions to them.
+//! The way of a proposal through a room to its position, and the reactions to what came of it.
 
-use baton_presence::{Change, Event, Time};
-use baton_sync::StateVector;
+use baton_presence::Time;
 
 use super::Room;
+use super::placed_record::PlacedRecord;
 use crate::context::context;
-use crate::intake::own_merges;
-use crate::message::{ConnectionId, Ending, Outgoing, Receipts};
 use crate::outbound::Released;
 use crate::output::Output;
 use crate::park_preview::ParkPreview;
 use crate::reaction::{Answer, Origin, ProposedRecord, Reaction};
-use crate::replica::{CheckedUpdate, Effect, Placing, Record};
-use crate::sessions::Channel;
-use crate::token::ResumeToken;
+use crate::replica::{Placing, Record};
 
 /// Tells whether a client waits for a record to be durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +104,13 @@ impl Room {
                 Awaited::No
             };
             let position = journal.append(self, &mut record, awaited, now)?;
-            self.commit(position, record, checked, &origin, now);
+            PlacedRecord {
+                position,
+                record,
+                checked,
+                origin,
+            }
+            .apply_to(self, now);
             journal.applied(self, position, now);
         }
         Ok(())
@@ -116,115 +118,13 @@ impl Room {
 
     /// Applies a record that this room did not propose and that stands at `position` of its log.
     pub fn replay(&mut self, position: u64, record: Record, now: Time) {
-        self.commit(position, record, None, &Origin::Unanswered, now);
-    }
-
-    /// Applies a record at its position. `checked` is its update, if it came from a client.
-    fn commit(
-        &mut self,
-        position: u64,
-        record: Record,
-        checked: Option<CheckedUpdate>,
-        origin: &Origin,
-        now: Time,
-    ) {
-        self.now = now;
-        let mut effects = std::mem::take(&mut self.effects);
-        self.state.apply(position, record, checked, &mut effects);
-        let changes: Vec<Change> = effects.iter().filter_map(Effect::change).cloned().collect();
-        let mut locks_changed = effects.iter().any(Effect::is_about_presence);
-        if locks_changed {
-            self.sessions.follow(&self.state, &changes, now);
+        PlacedRecord {
+            position,
+            record,
+            checked: None,
+            origin: Origin::Unanswered,
         }
-        // Before the others are told, so that they are told of a session that is here.
-        match origin {
-            Origin::Update(connection) => {
-                let inboxes = self.intake.inboxes_mut();
-                locks_changed |= inboxes.settle_update(*connection, position, &effects);
-            }
-            Origin::Join(connection, token) => {
-                self.attach(*connection, *token, &changes, now);
-            }
-            Origin::Resume(connection, resumption) => {
-                self.attach(*connection, resumption.token, &changes, now);
-                if let Some(session) = self.sessions.session_of(*connection) {
-                    self.sessions.keep_unproven(session, resumption.shown);
-                }
-            }
-            Origin::Unanswered
-            | Origin::Operation(..)
-            | Origin::Request(..)
-            | Origin::FenceMessage(_) => {}
-        }
-        let updated = self.intake.inboxes_mut().wake(&effects, origin.author());
-        let inboxes = self.intake.inboxes();
-        self.outbound
-            .notify(&effects, origin, inboxes, context!(self, now));
-        for change in &changes {
-            match change {
-                Change::Granted { to, .. } | Change::Resumed { by: to, .. } => {
-                    let merges = own_merges(&self.state, *to, self.options.unix_ms(now));
-                    let merges = merges.into_iter();
-                    self.proposals.extend(
-                        merges.map(|record| ProposedRecord::Record(record, Origin::Unanswered)),
-                    );
-                }
-                Change::Unsettled => self
-                    .proposals
-                    .push_back(ProposedRecord::event(Event::Settle)),
-                _ => {}
-            }
-        }
-        let mut out = std::mem::take(&mut self.reactions);
-        let cx = context!(self, now);
-        for change in &changes {
-            if let Change::Rights { session, .. } = change
-                && let Some(connection) = cx.sessions.connection_of(*session)
-            {
-                self.intake.follow_rights(connection, cx, &mut out);
-            }
-        }
-        self.intake
-            .follow_record(updated, locks_changed, cx, &mut out);
-        self.carry_out(out, now);
-        if !changes.is_empty() {
-            self.outbound.show_locks(context!(self, now));
-        }
-        effects.clear();
-        self.effects = effects;
-    }
-
-    /// Gives a connection the session that its record made. An older connection is superseded.
-    fn attach(
-        &mut self,
-        connection: ConnectionId,
-        token: ResumeToken,
-        changes: &[Change],
-        now: Time,
-    ) {
-        let Some(attachment) = self.sessions.attach(connection, changes, now) else {
-            // Only a caller that lets time pass between check and record sees this.
-            let reason = "this session is gone; connect again".to_owned();
-            return self.close(connection, Ending::Unavailable, reason, now);
-        };
-        if let Some(older) = attachment.superseded {
-            let reason = "this session went on over another connection".to_owned();
-            self.close(older, Ending::Superseded, reason, now);
-        }
-        let Some(channel) = attachment.channel else {
-            return;
-        };
-        if attachment.resumed {
-            let until = now + self.options.timings.offline_after;
-            self.intake.expect_resync(connection, until);
-        }
-        if channel != Channel::Closed {
-            let cx = context!(self, now);
-            self.outbound.welcome(connection, &attachment, token, cx);
-        }
-        // They may have changed while the session was on its way.
-        let event = self.sessions.rights_event(connection, &self.state);
-        self.proposals.extend(event.map(ProposedRecord::event));
+        .apply_to(self, now);
     }
 
     /// Carries out reactions, in order.
@@ -248,7 +148,12 @@ impl Room {
                     Answer::Tell(message) => {
                         self.outbound.tell(to, message, context!(self, now));
                     }
-                    Answer::Lacking(since) => self.send_lacking(to, &since, now),
+                    Answer::Lacking(since) => {
+                        let inboxes = self.intake.inboxes_mut();
+                        let (state, options) = (&mut self.state, &self.options);
+                        self.outbound
+                            .send_lacking(to, &since, inboxes, state, options, now);
+                    }
                     Answer::Show { nonce, id, updates } => {
                         let preview = ParkPreview {
                             nonce,
@@ -277,18 +182,6 @@ impl Room {
             }
         }
         self.reactions = reactions;
-    }
-
-    /// Answers a Step1: with our own first, if the wire wants it there.
-    fn send_lacking(&mut self, to: ConnectionId, since: &StateVector, now: Time) {
-        let inboxes = self.intake.inboxes_mut();
-        if inboxes.receipts(to) == Receipts::EachUpdate {
-            inboxes.asked(to);
-            let step1 = Outgoing::Step1(self.state.document().encoded_vector());
-            self.outbound.send(to, step1, now);
-        }
-        let (state, options) = (&mut self.state, &self.options);
-        self.outbound.send_lacking(to, since, state, options, now);
     }
 
     /// Tells everything that waited for the disk and is durable.

@@ -1,0 +1,128 @@
+//! A record at its position: its effects on the owners of a room, and what follows from them.
+
+use baton_presence::{Change, Event, Time};
+
+use super::Room;
+use crate::context::context;
+use crate::intake::own_merges;
+use crate::message::{ConnectionId, Ending};
+use crate::reaction::{Origin, ProposedRecord};
+use crate::replica::{CheckedUpdate, Effect, Record};
+use crate::sessions::Channel;
+use crate::token::ResumeToken;
+
+/// A record that has its position in the log.
+pub(super) struct PlacedRecord {
+    pub(super) position: u64,
+    pub(super) record: Record,
+    /// Its update, if it came from a client.
+    pub(super) checked: Option<CheckedUpdate>,
+    pub(super) origin: Origin,
+}
+
+impl PlacedRecord {
+    /// Applies it, and lets sessions, intake and outbound follow, in this order.
+    pub(super) fn apply_to(self, room: &mut Room, now: Time) {
+        let Self {
+            position,
+            record,
+            checked,
+            origin,
+        } = self;
+        room.now = now;
+        let mut effects = std::mem::take(&mut room.effects);
+        room.state.apply(position, record, checked, &mut effects);
+        let changes: Vec<Change> = effects.iter().filter_map(Effect::change).cloned().collect();
+        let mut locks_changed = effects.iter().any(Effect::is_about_presence);
+        if locks_changed {
+            room.sessions.follow(&room.state, &changes, now);
+        }
+        // Before the others are told, so that they are told of a session that is here.
+        match &origin {
+            Origin::Update(connection) => {
+                let inboxes = room.intake.inboxes_mut();
+                locks_changed |= inboxes.settle_update(*connection, position, &effects);
+            }
+            Origin::Join(connection, token) => {
+                attach(room, *connection, *token, &changes, now);
+            }
+            Origin::Resume(connection, resumption) => {
+                attach(room, *connection, resumption.token, &changes, now);
+                if let Some(session) = room.sessions.session_of(*connection) {
+                    room.sessions.keep_unproven(session, resumption.shown);
+                }
+            }
+            Origin::Unanswered
+            | Origin::Operation(..)
+            | Origin::Request(..)
+            | Origin::FenceMessage(_) => {}
+        }
+        let updated = room.intake.inboxes_mut().wake(&effects, origin.author());
+        let inboxes = room.intake.inboxes();
+        room.outbound
+            .notify(&effects, &origin, inboxes, context!(room, now));
+        for change in &changes {
+            match change {
+                Change::Granted { to, .. } | Change::Resumed { by: to, .. } => {
+                    let merges = own_merges(&room.state, *to, room.options.unix_ms(now));
+                    let merges = merges.into_iter().map(ProposedRecord::unanswered);
+                    room.proposals.extend(merges);
+                }
+                Change::Unsettled => room
+                    .proposals
+                    .push_back(ProposedRecord::event(Event::Settle)),
+                _ => {}
+            }
+        }
+        let mut out = std::mem::take(&mut room.reactions);
+        let cx = context!(room, now);
+        for change in &changes {
+            if let Change::Rights { session, .. } = change
+                && let Some(connection) = cx.sessions.connection_of(*session)
+            {
+                room.intake.follow_rights(connection, cx, &mut out);
+            }
+        }
+        room.intake
+            .follow_record(updated, locks_changed, cx, &mut out);
+        room.carry_out(out, now);
+        if !changes.is_empty() {
+            room.outbound.show_locks(context!(room, now));
+        }
+        effects.clear();
+        room.effects = effects;
+    }
+}
+
+/// Gives a connection the session that its record made. An older connection is superseded.
+fn attach(
+    room: &mut Room,
+    connection: ConnectionId,
+    token: ResumeToken,
+    changes: &[Change],
+    now: Time,
+) {
+    let Some(attachment) = room.sessions.attach(connection, changes, now) else {
+        // Only a caller that lets time pass between check and record sees this.
+        let reason = "this session is gone; connect again".to_owned();
+        return room.close(connection, Ending::Unavailable, reason, now);
+    };
+    if let Some(older) = attachment.superseded {
+        let reason = "this session went on over another connection".to_owned();
+        room.close(older, Ending::Superseded, reason, now);
+    }
+    let Some(channel) = attachment.channel else {
+        return;
+    };
+    if attachment.resumed {
+        let until = now + room.options.timings.offline_after;
+        room.intake.expect_resync(connection, until);
+    }
+    if channel != Channel::Closed {
+        let cx = context!(room, now);
+        room.outbound.welcome(connection, &attachment, token, cx);
+    }
+    // They may have changed while the session was on its way.
+    let event = room.sessions.rights_event(connection, &room.state);
+    room.proposals.extend(event.map(ProposedRecord::event));
+}
