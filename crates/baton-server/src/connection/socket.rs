@@ -67,14 +67,14 @@ pub(crate) fn config(settings: &Settings) -> WebSocketConfig {
         .max_frame_size(Some(max))
 }
 
-/// Serves a WebSocket until it ends, on a stream that any task may write to. `early` was read behind
-/// the handshake.
+/// Serves a WebSocket until it ends, on a stream that any task may write to. `early` was read
+/// behind the handshake.
 pub(crate) async fn serve_direct(
     (from, to): (DirectReader, DirectWriter),
     early: Vec<u8>,
     opened: Opened,
 ) {
-    let writer = opened.prepare(SocketWriter::direct(patience(opened.registry()), to));
+    let writer = opened.prepare(SocketWriter::direct(patience(&opened), to));
     let reading = InboundStream::new(from, &writer, opened.registry());
     let writing = writer.serve();
     serve(reading, early, writing, &writer, opened).await;
@@ -87,7 +87,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (from, mut to) = tokio::io::split(stream);
-    let writer = opened.prepare(SocketWriter::indirect(patience(opened.registry())));
+    let writer = opened.prepare(SocketWriter::indirect(patience(&opened)));
     let reading = InboundStream::new(from, &writer, opened.registry());
     let writing = writer.serve_alone(&mut to);
     serve(reading, early, writing, &writer, opened).await;
@@ -96,13 +96,8 @@ where
     let _no_end = tokio::time::timeout(CLOSE_WAIT, to.shutdown()).await;
 }
 
-/// Returns the limits of a client that reads slowly.
-pub(super) fn patience(registry: &Registry) -> SlowReaderLimits {
-    let settings = registry.settings();
-    SlowReaderLimits {
-        most: usize::try_from(settings.max_outbox.as_u64()).unwrap_or(usize::MAX),
-        behind: settings.max_behind.0,
-    }
+fn patience(opened: &Opened) -> SlowReaderLimits {
+    SlowReaderLimits::new(opened.registry().settings())
 }
 
 async fn serve<R>(

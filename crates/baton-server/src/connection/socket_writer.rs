@@ -10,10 +10,11 @@
 //! client that is behind and takes nothing for `max_behind` is told to come again. The reading side
 //! learns of both events ([`Outbox::news`]), because it knows the room.
 
-mod address;
+mod slow_reader;
 
 use std::io;
 use std::pin::pin;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use baton_room::{Outgoing, Receipts, Source};
@@ -22,13 +23,13 @@ use futures_util::FutureExt;
 use futures_util::future::poll_immediate;
 use tokio::io::{AsyncWrite, AsyncWriteExt, Interest};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
 
-use self::address::AddressOnSocket;
+pub(crate) use self::slow_reader::SlowReaderLimits;
+use self::slow_reader::{Progress, reached};
 use crate::connection::direct_stream::DirectWriter;
-use crate::connection::outbox::Outbox;
-use crate::connection::send_queue::{FrameClass, NeedsFlush};
-use crate::connection::wire::Wire;
+use crate::connection::outbox::{AddressOutbox, Outbox};
+use crate::connection::send_queue::{Ending, FrameClass, NeedsFlush};
+use crate::connection::wire::{AddressEnd, HocuspocusAddress, Wire};
 use crate::connection::wire_codec;
 use crate::connection::ws_frame::Frame;
 
@@ -38,18 +39,6 @@ const OWN_TURN: usize = 256 * 1024;
 
 /// Bytes that a task writes for another connection in one turn, about.
 const OTHERS_TURN: usize = 32 * 1024;
-
-/// Shortest time between two signs of life from a client that takes bytes.
-const ALIVE_EVERY: Duration = Duration::from_secs(1);
-
-/// The limits of a client that reads slowly.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SlowReaderLimits {
-    /// Bytes that may wait.
-    pub(crate) most: usize,
-    /// Time for which a client that is behind may take nothing.
-    pub(crate) behind: Duration,
-}
 
 /// The outbox of one connection and the stream that it is written to.
 #[derive(Debug)]
@@ -73,6 +62,26 @@ enum WriterStream {
     OwnTask,
     /// It is that of a socket with several addresses.
     Shared(AddressOnSocket),
+}
+
+/// The place of an address on its socket.
+#[derive(Debug)]
+struct AddressOnSocket {
+    socket: Arc<SocketWriter>,
+    /// Number of the address on its socket, never used twice there.
+    number: u32,
+    /// The writer of the address itself, for the socket's list.
+    this: Weak<SocketWriter>,
+}
+
+impl AddressOnSocket {
+    /// Tells the socket that its address has something to write.
+    fn list(&self) {
+        // An address whose last owner is letting it go has nothing to write any more.
+        if let Some(this) = self.this.upgrade() {
+            self.socket.outbox.list(this);
+        }
+    }
 }
 
 /// The result of a turn of writing.
@@ -107,6 +116,28 @@ impl SocketWriter {
             stream: WriterStream::OwnTask,
             work: Notify::new(),
         }
+    }
+
+    /// Returns the writer of one address of a socket. It has an outbox of its own, with the same
+    /// limit, and the socket writes what is in it.
+    pub(crate) fn of_address(
+        socket: &Arc<Self>,
+        patience: SlowReaderLimits,
+        address: HocuspocusAddress,
+        number: u32,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|this| {
+            let mut writer = Self::indirect(patience);
+            writer.wire = Wire::Hocuspocus(address);
+            writer.source = socket.source;
+            writer.receipts = socket.receipts;
+            writer.stream = WriterStream::Shared(AddressOnSocket {
+                socket: Arc::clone(socket),
+                number,
+                this: Weak::clone(this),
+            });
+            writer
+        })
     }
 
     /// Lets the socket have several addresses.
@@ -227,7 +258,7 @@ impl SocketWriter {
             match self.write_now(OWN_TURN) {
                 Written::Over => return,
                 Written::Blocked => {
-                    let until = self.check_progress(&mut progress);
+                    let until = progress.check(&self.outbox, self.patience);
                     tokio::select! {
                         biased;
                         broken = stream.writable() => {
@@ -284,7 +315,7 @@ impl SocketWriter {
             let written = match at_once {
                 Some(written) => written?,
                 None => {
-                    let until = self.check_progress(progress);
+                    let until = progress.check(&self.outbox, self.patience);
                     tokio::select! {
                         biased;
                         written = sink.write_buf(&mut piece) => written?,
@@ -329,33 +360,25 @@ impl SocketWriter {
         self.outbox.give_back(batch, written);
         result
     }
+}
 
-    /// Tells the reading side that the client is alive, if it took bytes. Ends the connection if
-    /// the client is behind and has taken nothing for too long. Returns when to check again.
-    fn check_progress(&self, progress: &mut Progress) -> Option<Instant> {
-        let now = Instant::now();
-        let written = self.outbox.written();
-        if progress.written != written {
-            progress.written = written;
-            progress.since = Some(now);
-            if progress.told.is_none_or(|told| now >= told + ALIVE_EVERY) {
-                progress.told = Some(now);
-                self.outbox.tell_alive();
-            }
+impl AddressOutbox for SocketWriter {
+    fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    fn number(&self) -> u32 {
+        match &self.stream {
+            WriterStream::Shared(place) => place.number,
+            WriterStream::Direct(_) | WriterStream::OwnTask => 0,
         }
-        if !self.outbox.is_behind() {
-            return None;
+    }
+
+    fn end(&self, ending: &Ending) -> AddressEnd {
+        match &self.wire {
+            Wire::Hocuspocus(address) => address.end(ending),
+            Wire::YWebsocket => AddressEnd::Socket,
         }
-        let until = *progress.since.get_or_insert(now) + self.patience;
-        if now < until {
-            return Some(until);
-        }
-        let reason = format!(
-            "this connection has read nothing for {:?} (max_behind), and others went on; reconnect later",
-            self.patience
-        );
-        self.outbox.end_slow_reader(reason);
-        None
     }
 }
 
@@ -367,26 +390,6 @@ impl Drop for SocketWriter {
         {
             stream.forget();
         }
-    }
-}
-
-/// The state of a client that does not take everything at once, for the connection's own task.
-#[derive(Debug, Default)]
-struct Progress {
-    /// Bytes that the client had taken at the last check.
-    written: u64,
-    /// Time of the last check at which it had taken more.
-    since: Option<Instant>,
-    /// Time at which the reading side was last told that it is alive.
-    told: Option<Instant>,
-}
-
-/// Waits for this moment, or for ever without one. Boxed, because hardly any connection ever waits
-/// here.
-async fn reached(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => Box::pin(sleep_until(moment)).await,
-        None => std::future::pending().await,
     }
 }
 

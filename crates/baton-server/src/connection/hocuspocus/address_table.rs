@@ -20,8 +20,7 @@ use super::backlog::Backlog;
 use super::mailbox::{Leaving, Letter, Mailbox, NotTaken};
 use crate::access::{ShownToken, shown_token};
 use crate::connection::close_codes;
-use crate::connection::socket;
-use crate::connection::socket_writer::SocketWriter;
+use crate::connection::socket_writer::{SlowReaderLimits, SocketWriter};
 use crate::connection::wire::HocuspocusAddress;
 use crate::connection::wire_codec::CHANNEL_PREFIX;
 use crate::ops::rejection_counters::Rejection;
@@ -296,7 +295,7 @@ impl AddressTable {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
         let own = HocuspocusAddress::from(address);
-        let patience = socket::patience(&self.shared.registry);
+        let patience = SlowReaderLimits::new(self.shared.registry.settings());
         let writer = SocketWriter::of_address(&self.socket, patience, own.clone(), number);
         let task = AddressTask {
             shared: Arc::clone(&self.shared),
