@@ -6,8 +6,8 @@
 //! batch gone can leave its items to the task that has it.
 //!
 //! A socket with several addresses has an outbox, and so has each address. The batch is the
-//! socket's: it is refilled from its own queue first, and then from those of the addresses. The lock
-//! of a socket may be held while one of an address is taken, never the other way round.
+//! socket's: it is refilled from its own queue first, and then from those of the addresses. The
+//! lock of a socket may be held while one of an address is taken, never the other way round.
 
 mod addresses;
 
@@ -19,7 +19,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-pub(crate) use self::addresses::AddressOutbox;
+pub(crate) use self::addresses::ReadyAddress;
 use self::addresses::{ReadyAddresses, SocketEnding};
 use crate::connection::send_queue::{
     Behind, BroadcastUpdate, FrameClass, Item, NeedsFlush, SendQueue, Taken,
@@ -88,7 +88,7 @@ impl Outbox {
     }
 
     /// Notes that an address of the socket has something to write.
-    pub(crate) fn list(&self, address: Arc<dyn AddressOutbox>) {
+    pub(crate) fn list(&self, address: Arc<dyn ReadyAddress>) {
         if let Some(addresses) = &mut self.state.lock().addresses {
             addresses.list(address);
         }
@@ -102,12 +102,12 @@ impl Outbox {
     }
 
     /// Notes if the outbox is in the list of its socket. Returns true if it was.
-    fn set_listed(&self, listed: bool) -> bool {
+    pub(crate) fn set_listed(&self, listed: bool) -> bool {
         self.listed.swap(listed, Ordering::AcqRel)
     }
 
     /// Takes items for the socket. Also returns true if the socket has to look here again.
-    fn take(&self, into: &mut VecDeque<Item>) -> (Taken, bool) {
+    pub(crate) fn take(&self, into: &mut VecDeque<Item>) -> (Taken, bool) {
         let mut state = self.state.lock();
         let taken = state.queue.take(into);
         if taken == Taken::Behind {
@@ -188,8 +188,8 @@ impl Outbox {
         }
     }
 
-    /// Returns true if something was dropped that no difference has replaced yet, also by an address
-    /// that has something to write.
+    /// Returns true if something was dropped that no difference has replaced yet, also by an
+    /// address that has something to write.
     pub(crate) fn is_behind(&self) -> bool {
         let state = self.state.lock();
         let addresses = state.addresses.as_ref();

@@ -10,25 +10,25 @@
 //! client that is behind and takes nothing for `max_behind` is told to come again. The reading side
 //! learns of both events ([`Outbox::news`]), because it knows the room.
 
+mod own_task_stream;
 mod slow_reader;
 
+use std::collections::VecDeque;
 use std::io;
-use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use baton_room::{Outgoing, Receipts, Source};
-use bytes::{Buf, Bytes};
 use futures_util::FutureExt;
-use futures_util::future::poll_immediate;
-use tokio::io::{AsyncWrite, AsyncWriteExt, Interest};
+use tokio::io::{AsyncWrite, Interest};
 use tokio::sync::Notify;
 
+use self::own_task_stream::OwnTaskStream;
 pub(crate) use self::slow_reader::SlowReaderLimits;
 use self::slow_reader::{Progress, reached};
 use crate::connection::direct_stream::DirectWriter;
-use crate::connection::outbox::{AddressOutbox, Outbox};
-use crate::connection::send_queue::{Ending, FrameClass, NeedsFlush};
+use crate::connection::outbox::{Outbox, ReadyAddress};
+use crate::connection::send_queue::{Ending, FrameClass, Item, NeedsFlush, Taken};
 use crate::connection::wire::{AddressEnd, HocuspocusAddress, Wire};
 use crate::connection::wire_codec;
 use crate::connection::ws_frame::Frame;
@@ -279,54 +279,13 @@ impl SocketWriter {
 
     /// The connection's own task on any other stream, which no other task can write to.
     pub(crate) async fn serve_alone<W: AsyncWrite + Unpin>(&self, sink: &mut W) {
-        let mut progress = Progress::default();
-        loop {
-            let Some(mut batch) = self.outbox.borrow_batch() else {
-                if sink.flush().await.is_err() {
-                    return;
-                }
-                // A wake-up that comes during the flush is kept by the `Notify`.
-                self.work.notified().await;
-                continue;
-            };
-            while let Some(piece) = batch.next_piece() {
-                if self.write_alone(sink, piece, &mut progress).await.is_err() {
-                    return;
-                }
-            }
-            if batch.is_last() {
-                let _broken = sink.flush().await;
-                return;
-            }
-            self.outbox.give_back(batch, 0);
-        }
-    }
-
-    async fn write_alone<W: AsyncWrite + Unpin>(
-        &self,
-        sink: &mut W,
-        mut piece: Bytes,
-        progress: &mut Progress,
-    ) -> io::Result<()> {
-        while piece.has_remaining() {
-            // A sink that takes bytes at once may be a buffer: that is no sign of life of the
-            // client.
-            let at_once = poll_immediate(pin!(sink.write_buf(&mut piece))).await;
-            let written = match at_once {
-                Some(written) => written?,
-                None => {
-                    let until = progress.check(&self.outbox, self.patience);
-                    tokio::select! {
-                        biased;
-                        written = sink.write_buf(&mut piece) => written?,
-                        () = self.work.notified() => 0,
-                        () = reached(until) => 0,
-                    }
-                }
-            };
-            self.outbox.note_written(written);
-        }
-        Ok(())
+        let own_task = OwnTaskStream {
+            outbox: &self.outbox,
+            work: &self.work,
+            patience: self.patience,
+            sink,
+        };
+        own_task.serve().await;
     }
 
     /// Writes about `turn` bytes.
@@ -362,9 +321,17 @@ impl SocketWriter {
     }
 }
 
-impl AddressOutbox for SocketWriter {
-    fn outbox(&self) -> &Outbox {
-        &self.outbox
+impl ReadyAddress for SocketWriter {
+    fn set_listed(&self, listed: bool) -> bool {
+        self.outbox.set_listed(listed)
+    }
+
+    fn is_behind(&self) -> bool {
+        self.outbox.is_behind()
+    }
+
+    fn take(&self, into: &mut VecDeque<Item>) -> (Taken, bool) {
+        self.outbox.take(into)
     }
 
     fn number(&self) -> u32 {
@@ -379,6 +346,10 @@ impl AddressOutbox for SocketWriter {
             Wire::Hocuspocus(address) => address.end(ending),
             Wire::YWebsocket => AddressEnd::Socket,
         }
+    }
+
+    fn is_slow_reader(&self) -> bool {
+        self.outbox.slow_reader().is_some()
     }
 }
 

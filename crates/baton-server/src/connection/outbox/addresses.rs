@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Outbox;
 use crate::connection::send_queue::{Ending, FrameClass, Item, Taken};
 use crate::connection::wire::AddressEnd;
 use crate::connection::ws_frame::{Frame, address_probe_frame};
@@ -22,22 +21,32 @@ const REFILL: usize = 128 * 1024;
 /// of life for all.
 const PING_EVERY: Duration = Duration::from_secs(1);
 
-/// An address of a socket, with an outbox of its own.
-pub(crate) trait AddressOutbox: Debug + Send + Sync {
-    /// Returns its outbox.
-    fn outbox(&self) -> &Outbox;
+/// An address of a socket, as far as its socket takes from its outbox.
+pub(crate) trait ReadyAddress: Debug + Send + Sync {
+    /// Notes if it is in the list of its socket. Returns true if it was.
+    fn set_listed(&self, listed: bool) -> bool;
+
+    /// Returns true if it misses something that waits for its client to read.
+    fn is_behind(&self) -> bool;
+
+    /// Moves items into `into`, as many as may leave at once. Also returns true if the socket has
+    /// to look here again.
+    fn take(&self, into: &mut VecDeque<Item>) -> (Taken, bool);
 
     /// Returns its number on the socket.
     fn number(&self) -> u32;
 
     /// Returns how its socket carries out this ending.
     fn end(&self, ending: &Ending) -> AddressEnd;
+
+    /// Returns true if it was ended because its client reads too slowly.
+    fn is_slow_reader(&self) -> bool;
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct ReadyAddresses {
-    ready: VecDeque<Arc<dyn AddressOutbox>>,
+    ready: VecDeque<Arc<dyn ReadyAddress>>,
     pinged: Option<Instant>,
 }
 
@@ -51,17 +60,15 @@ pub(super) struct SocketEnding {
 
 impl ReadyAddresses {
     /// Adds an address, in which something can be written.
-    pub(super) fn list(&mut self, address: Arc<dyn AddressOutbox>) {
-        if !address.outbox().set_listed(true) {
+    pub(super) fn list(&mut self, address: Arc<dyn ReadyAddress>) {
+        if !address.set_listed(true) {
             self.ready.push_back(address);
         }
     }
 
     /// Returns true if an address misses something that waits for its client to read.
     pub(super) fn any_behind(&self) -> bool {
-        self.ready
-            .iter()
-            .any(|address| address.outbox().is_behind())
+        self.ready.iter().any(|address| address.is_behind())
     }
 
     /// Moves items of the addresses into `into`, each address once. Stops at an address with which
@@ -71,9 +78,9 @@ impl ReadyAddresses {
         for _ in 0..self.ready.len() {
             let address = self.ready.pop_front()?;
             // First, so that an item that is queued from now on lists the address again.
-            address.outbox().set_listed(false);
+            address.set_listed(false);
             let from = into.len();
-            let (taken, more) = address.outbox().take(into);
+            let (taken, more) = address.take(into);
             self.adapt(into, from, address.number());
             bytes += into.range(from..).map(Item::len).sum::<usize>();
             if let Taken::Last(ending) = taken {
@@ -83,7 +90,7 @@ impl ReadyAddresses {
                         into.extend(frames.map(|frame| Item::Frame(frame, FrameClass::Required)));
                     }
                     AddressEnd::Socket => {
-                        let slow_reader = address.outbox().slow_reader().is_some();
+                        let slow_reader = address.is_slow_reader();
                         return Some(SocketEnding {
                             ending,
                             slow_reader,
