@@ -1,6 +1,9 @@
 //! The connections to flush after a step of a document.
 
+use std::pin::pin;
 use std::sync::Arc;
+
+use futures_util::future::poll_immediate;
 
 use crate::connection::socket_writer::SocketWriter;
 
@@ -41,5 +44,17 @@ impl PendingFlushes {
 impl Drop for PendingFlushes {
     fn drop(&mut self) {
         self.flush();
+    }
+}
+
+/// Awaits `future`; flushes pending connections first if it is not ready at once.
+pub(crate) async fn patiently<F: Future>(due: &mut PendingFlushes, future: F) -> F::Output {
+    let mut future = pin!(future);
+    match poll_immediate(&mut future).await {
+        Some(ready) => ready,
+        None => {
+            due.flush();
+            future.await
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! waiting is done here, one frame after the other, so that it makes this one client wait. Knows no
 //! socket: frames come as bytes, what goes out is queued on its [`SocketWriter`].
 
+mod not_joined;
 mod session_access;
 
 use std::pin::pin;
@@ -16,13 +17,11 @@ use baton_room::{
     protocol_fault,
 };
 use bytes::Bytes;
-use futures_util::future::poll_immediate;
-use tokio::time::Instant;
 
-use crate::access::AccessGrant;
+use crate::access::{AccessDenied, AccessGrant, ShownToken};
 use crate::config::Settings;
 use crate::connection::close_codes;
-use crate::connection::pending_flushes::PendingFlushes;
+use crate::connection::pending_flushes::{PendingFlushes, patiently};
 use crate::connection::socket_writer::SocketWriter;
 use crate::connection::wire_codec;
 use crate::documents::open_document::{JoinError, OpenDocument, Step};
@@ -30,9 +29,10 @@ use crate::documents::registry::Registry;
 use crate::documents::work_cost::StepKind;
 use crate::limits::message_rate_limit::MessageRateLimit;
 use crate::ops::rejection_counters::Rejection;
-use crate::sessions::open_sessions::SessionPlace;
+use crate::sessions::open_sessions::Renewal;
 
-use session_access::{channel_token, take_place};
+pub(crate) use self::not_joined::NotJoined;
+use self::session_access::{SessionAccess, channel_token};
 
 /// Most attempts to open a document that leaves memory in the very moment of joining.
 const JOIN_TRIES: usize = 8;
@@ -64,9 +64,7 @@ pub(crate) struct Session {
     token: ResumeToken,
     departure: Departure,
     rate: Arc<MessageRateLimit>,
-    /// Earliest time at which another token of the client is looked at.
-    next_token: Instant,
-    place: SessionPlace,
+    access: SessionAccess,
     /// Connections for which its frames queued something that is not flushed yet.
     due: PendingFlushes,
     /// Time that its frames took since others had their turn.
@@ -76,22 +74,6 @@ pub(crate) struct Session {
 /// The connection is over; its writer has the ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ConnectionOver;
-
-/// The reason for which a connection did not get into a document: close code and text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NotJoined {
-    pub(crate) code: u16,
-    pub(crate) reason: String,
-}
-
-impl NotJoined {
-    fn unavailable(reason: &str) -> Self {
-        Self {
-            code: close_codes::UNAVAILABLE,
-            reason: reason.to_owned(),
-        }
-    }
-}
 
 impl Session {
     /// Opens the document and joins it. The rates are those of the socket.
@@ -113,7 +95,7 @@ impl Session {
             ));
         }
         let id = ConnectionId(CONNECTIONS.fetch_add(1, Ordering::Relaxed));
-        let place = take_place(&registry, id, grant, writer.wire())?;
+        let access = SessionAccess::enter(&registry, id, grant, writer.wire())?;
         let arrival = Arrival::new(grant.rights())
             .with_identity(grant.identity())
             .with_source(writer.source())
@@ -147,10 +129,12 @@ impl Session {
                         token: ResumeToken::new(random),
                         departure: Departure::Dropped,
                         rate,
-                        next_token: Instant::now(),
-                        place,
+                        access,
                     };
-                    session.take_seat(grant.rights()).await?;
+                    let Self {
+                        access, document, ..
+                    } = &session;
+                    access.take_seat(id, document, grant.rights()).await?;
                     return Ok(session);
                 }
                 Err(JoinError::Gone(_)) => registry.forget(&opened),
@@ -176,7 +160,9 @@ impl Session {
         let decode = wire_codec::decoder(self.writer.wire());
         let kind = match decode(frame) {
             Ok(Incoming::Channel(payload)) if let Some(token) = channel_token(payload) => {
-                Box::pin(self.answer_token(token)).await;
+                let (document, due) = (&self.document, &mut self.due);
+                let answered = self.access.answer_token(self.id, token, document, due);
+                Box::pin(answered).await;
                 return Ok(());
             }
             Ok(message) => StepKind::of(&message),
@@ -211,6 +197,18 @@ impl Session {
             Box::pin(self.show(&writer, preview)).await;
         }
         Ok(())
+    }
+
+    /// Looks at another token of the client, and lets it take the place of the one before. Returns
+    /// the access of the new one.
+    ///
+    /// # Errors
+    /// The token gives no access, or is another user's. The session has its token of before.
+    pub(crate) async fn show_token(
+        &mut self,
+        shown: &ShownToken,
+    ) -> Result<(Renewal, Arc<AccessGrant>), AccessDenied> {
+        self.access.show_token(self.id, shown, &mut self.due).await
     }
 
     /// Charges the time that a frame took. Others have their turn after a while, also if more of it
@@ -305,17 +303,5 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.document.leave(self.id, self.departure);
-    }
-}
-
-/// Awaits `future`; flushes pending connections first if it is not ready at once.
-async fn patiently<F: Future>(due: &mut PendingFlushes, future: F) -> F::Output {
-    let mut future = pin!(future);
-    match poll_immediate(&mut future).await {
-        Some(ready) => ready,
-        None => {
-            due.flush();
-            future.await
-        }
     }
 }

@@ -10,39 +10,75 @@ use baton_room::{AccessNews, ConnectionId, Room};
 use baton_sync::control_channel::{ChannelToken, ClientMessage};
 use tokio::time::Instant;
 
-use super::{NotJoined, Session, patiently};
+use super::not_joined::NotJoined;
 use crate::access::{AccessDenied, AccessGrant, ShownToken};
 use crate::connection::close_codes;
+use crate::connection::pending_flushes::{PendingFlushes, patiently};
 use crate::connection::wire::Wire;
+use crate::documents::open_document::OpenDocument;
 use crate::documents::registry::Registry;
 use crate::documents::work_cost::StepKind;
-use crate::sessions::open_sessions::{Renewal, SessionPlace};
-use crate::sessions::session_end::SessionEnd;
+use crate::sessions::open_sessions::{OpenSessions, Renewal, SessionPlace};
 use crate::sessions::session_view::WireName;
 
 /// Least time between two looks at tokens that one connection shows.
 const TOKEN_PAUSE: Duration = Duration::from_secs(1);
 
-impl From<&SessionEnd> for NotJoined {
-    fn from(end: &SessionEnd) -> Self {
-        Self {
-            code: close_codes::code(end.ending()),
-            reason: end.text(),
-        }
-    }
+/// See the module.
+pub(super) struct SessionAccess {
+    sessions: Arc<OpenSessions>,
+    place: SessionPlace,
+    /// Earliest time at which another token of the client is looked at.
+    next_token: Instant,
 }
 
-impl Session {
+impl SessionAccess {
+    /// Takes a place in the table of open sessions, and among those of its tenant.
+    pub(super) fn enter(
+        registry: &Registry,
+        id: ConnectionId,
+        grant: &AccessGrant,
+        wire: &Wire,
+    ) -> Result<Self, NotJoined> {
+        let admitted = registry.quota().tenants().admit_session(grant.tenant());
+        let tenant = admitted.map_err(|full| {
+            registry.refusals().note(full.rejection(), full);
+            NotJoined {
+                code: close_codes::OVERLOADED,
+                reason: full.to_string(),
+            }
+        })?;
+        let wire = match wire {
+            Wire::YWebsocket => WireName::YWebsocket,
+            Wire::Hocuspocus(_) => WireName::Hocuspocus,
+        };
+        let (sessions, grant) = (registry.sessions(), Arc::new(grant.clone()));
+        let entered = sessions.enter(id, wire, &grant, tenant);
+        let place = entered.map_err(|end| NotJoined::from(&end))?;
+        Ok(Self {
+            sessions: Arc::clone(sessions),
+            place,
+            next_token: Instant::now(),
+        })
+    }
+
     /// Takes the seat in the table of open sessions, with what was decided about the session while
     /// it joined.
-    pub(super) async fn take_seat(&self, granted: Rights) -> Result<(), NotJoined> {
-        let id = self.id;
-        let rights = self.place.take_seat(&self.document);
+    ///
+    /// # Errors
+    /// The session was ended meanwhile.
+    pub(super) async fn take_seat(
+        &self,
+        id: ConnectionId,
+        document: &Arc<OpenDocument>,
+        granted: Rights,
+    ) -> Result<(), NotJoined> {
+        let rights = self.place.take_seat(document);
         let rights = rights.map_err(|end| NotJoined::from(&end))?;
         if rights.get() != granted {
             let set = move |room: &mut Room, now| room.set_rights(id, rights.get(), now);
             // A document that is gone has told this connection so already.
-            let _ended = Box::pin(self.document.own_step(StepKind::Light, set)).await;
+            let _ended = Box::pin(document.own_step(StepKind::Light, set)).await;
         }
         Ok(())
     }
@@ -52,21 +88,28 @@ impl Session {
     ///
     /// # Errors
     /// The token gives no access, or is another user's. The session has its token of before.
-    pub(crate) async fn show_token(
+    pub(super) async fn show_token(
         &mut self,
+        id: ConnectionId,
         shown: &ShownToken,
+        due: &mut PendingFlushes,
     ) -> Result<(Renewal, Arc<AccessGrant>), AccessDenied> {
         // Each look may cost a signature, or a question to another service.
-        patiently(&mut self.due, tokio::time::sleep_until(self.next_token)).await;
+        patiently(due, tokio::time::sleep_until(self.next_token)).await;
         self.next_token = Instant::now() + TOKEN_PAUSE;
-        let sessions = Arc::clone(self.registry.sessions());
-        patiently(&mut self.due, sessions.show_token(self.id, shown)).await
+        patiently(due, self.sessions.show_token(id, shown)).await
     }
 
     /// Answers a token that came over Baton's channel.
-    pub(super) async fn answer_token(&mut self, token: ChannelToken) {
+    pub(super) async fn answer_token(
+        &mut self,
+        id: ConnectionId,
+        token: ChannelToken,
+        document: &Arc<OpenDocument>,
+        due: &mut PendingFlushes,
+    ) {
         let token = Token::new(token.into_secret_text()).map_err(AccessDenied::from);
-        let news = match self.show_token(&token.map(Some)).await {
+        let news = match self.show_token(id, &token.map(Some), due).await {
             Ok((Renewal::Unchanged, _)) => AccessNews::Renewed,
             // The client is told of its other rights, or that its session was ended.
             Ok((Renewal::Changed | Renewal::Ended, _)) => return,
@@ -75,35 +118,10 @@ impl Session {
                 reason: denied.text,
             },
         };
-        let id = self.id;
         let tell = move |room: &mut Room, now| room.tell_access(id, news, now);
         // A document that is gone has told this connection so already.
-        let _ended = self.document.own_step(StepKind::Light, tell).await;
+        let _ended = document.own_step(StepKind::Light, tell).await;
     }
-}
-
-/// Takes a place in the table of open sessions, and among those of its tenant.
-pub(super) fn take_place(
-    registry: &Registry,
-    id: ConnectionId,
-    grant: &AccessGrant,
-    wire: &Wire,
-) -> Result<SessionPlace, NotJoined> {
-    let admitted = registry.quota().tenants().admit_session(grant.tenant());
-    let tenant = admitted.map_err(|full| {
-        registry.refusals().note(full.rejection(), full);
-        NotJoined {
-            code: close_codes::OVERLOADED,
-            reason: full.to_string(),
-        }
-    })?;
-    let wire = match wire {
-        Wire::YWebsocket => WireName::YWebsocket,
-        Wire::Hocuspocus(_) => WireName::Hocuspocus,
-    };
-    let (sessions, grant) = (registry.sessions(), Arc::new(grant.clone()));
-    let entered = sessions.enter(id, wire, &grant, tenant);
-    entered.map_err(|end| NotJoined::from(&end))
 }
 
 /// Returns the token of a channel message that shows one. JSON may spell any letter of its type as
