@@ -10,6 +10,7 @@ mod address_task;
 mod backlog;
 mod load;
 mod mailbox;
+mod running_tasks;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -87,7 +88,8 @@ pub(crate) struct HocuspocusSocket {
 
 impl HocuspocusSocket {
     /// Returns the socket without addresses. Its client is sent a Ping first: a provider sends what
-    /// it had queued while it was offline when it hears something, and answers the Ping behind that.
+    /// it had queued while it was offline when it hears something, and answers the Ping behind
+    /// that.
     pub(crate) fn new(entry: HocuspocusEntry, writer: &Arc<SocketWriter>) -> Self {
         writer.send_encoded(&hocuspocus::ping());
         let rate = Arc::new(MessageRateLimit::new(entry.registry.settings()));

@@ -1,8 +1,8 @@
 //! The reading side of a stream, as the WebSocket library wants it.
 //!
-//! Owns the count of bytes that are not handled yet, and the limits on them. The library reads: what
-//! it answers by itself (a pong, the echo of a close) goes onto the [`SocketWriter`] with everything
-//! else.
+//! Owns the count of bytes that are not handled yet, and the limits on them. The library reads:
+//! what it answers by itself (a pong, the echo of a close) goes onto the [`SocketWriter`] with
+//! everything else.
 
 use std::io;
 use std::pin::Pin;

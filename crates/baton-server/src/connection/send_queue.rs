@@ -13,6 +13,7 @@
 //! Of several views of one subject only the newest waits, at its own place: it never overtakes what
 //! was queued before it.
 
+mod answers;
 mod item;
 mod missed;
 
@@ -21,6 +22,7 @@ use std::collections::{BTreeMap, VecDeque};
 use baton_room::{MissedUpdates, ViewOf};
 use bytes::Bytes;
 
+use self::answers::Answered;
 pub(crate) use self::item::{Ending, FrameClass, Item};
 pub(crate) use self::missed::{Behind, BroadcastUpdate};
 use crate::connection::close_codes;
@@ -56,18 +58,6 @@ pub(crate) enum Taken {
     Some,
     /// The last items, and the ending that follows them.
     Last(Ending),
-}
-
-/// State of the answers to the connection's Step1 messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Answered {
-    /// No answer was queued yet.
-    #[default]
-    Never,
-    /// An answer was queued, and the end of one that did not count still waits.
-    Waits,
-    /// An answer was queued, and the next one does not count either.
-    Once,
 }
 
 /// The queue of one connection; see the module.
@@ -284,9 +274,8 @@ impl SendQueue {
     }
 
     fn put(&mut self, frame: Frame, class: FrameClass) {
-        use FrameClass::{Answer, AnswerPart, Awareness, Latest, Required, Update};
+        use FrameClass::{Awareness, Latest, Update};
         let class = match class {
-            Required => class,
             Update => return self.put_update(&BroadcastUpdate::new(frame)),
             Latest(subject) => {
                 self.replace(subject);
@@ -299,16 +288,7 @@ impl SendQueue {
                 }
                 class
             }
-            // A client that asks again and again without reading the answers pays for them.
-            AnswerPart | Answer if self.answer == Answered::Waits => Required,
-            AnswerPart => {
-                self.answer = Answered::Once;
-                class
-            }
-            Answer => {
-                self.answer = Answered::Waits;
-                class
-            }
+            class => self.answer.queue(class),
         };
         self.push(Item::Frame(frame, class));
     }
@@ -385,9 +365,7 @@ impl SendQueue {
                 self.counted -= 1;
             }
             bytes += item.len();
-            if matches!(item, Item::Frame(_, FrameClass::Answer)) {
-                self.answer = Answered::Once;
-            }
+            self.answer.leave(&item);
             into.push_back(item);
         }
         if self.items.is_empty() {

@@ -10,18 +10,14 @@ use std::time::Duration;
 use baton_room::Departure;
 use baton_sync::hocuspocus::{self, Address, Envelope, HocuspocusMessage, SyncStep};
 use bytes::Bytes;
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::Instrument;
 
-use super::address_task::{AddressTask, Shared};
+use super::address_task::Shared;
 use super::backlog::Backlog;
 use super::mailbox::{Leaving, Letter, Mailbox, NotTaken};
-use crate::access::{ShownToken, shown_token};
-use crate::connection::close_codes;
-use crate::connection::socket_writer::{SlowReaderLimits, SocketWriter};
-use crate::connection::wire::HocuspocusAddress;
+use super::running_tasks::{RunningTasks, TaskHandle};
+use crate::access::shown_token;
+use crate::connection::socket_writer::SocketWriter;
 use crate::connection::wire_codec::CHANNEL_PREFIX;
 use crate::ops::rejection_counters::Rejection;
 
@@ -57,24 +53,13 @@ enum AddressState {
     Ended,
 }
 
-/// The task of an address, as the table knows it.
-#[derive(Debug)]
-struct TaskHandle {
-    number: u32,
-    mailbox: Arc<Mailbox>,
-    ended: oneshot::Receiver<()>,
-}
-
 /// See the module.
 pub(super) struct AddressTable {
     shared: Arc<Shared>,
     socket: Arc<SocketWriter>,
     backlog: Arc<Backlog>,
     addresses: HashMap<Box<str>, AddressState>,
-    /// The task of each address returns its number.
-    tasks: JoinSet<(Box<str>, u32)>,
-    /// Number of the next address.
-    next: u32,
+    tasks: RunningTasks,
     /// True once the client has shown a token for any address.
     announced: bool,
     /// True once the client has sent what it had queued while it was offline.
@@ -88,8 +73,7 @@ impl AddressTable {
             backlog: Arc::new(Backlog::new(shared.registry.settings())),
             socket: Arc::clone(socket),
             addresses: HashMap::new(),
-            tasks: JoinSet::new(),
-            next: 1,
+            tasks: RunningTasks::new(&shared, socket),
             announced: false,
             queue_sent: false,
             shared,
@@ -106,8 +90,8 @@ impl AddressTable {
         self.served().any(|task| task.mailbox.is_admitted())
     }
 
-    /// Passes a message on to its address. Returns the mailbox if it is so full that the socket must
-    /// not be read from until there is room in it.
+    /// Passes a message on to its address. Returns the mailbox if it is so full that the socket
+    /// must not be read from until there is room in it.
     ///
     /// # Errors
     /// The socket is to be closed.
@@ -226,11 +210,8 @@ impl AddressTable {
 
     /// Waits until the task of an address has ended.
     pub(super) async fn task_ended(&mut self) {
-        match self.tasks.join_next().await {
-            Some(Ok((raw, number))) => self.note_ended(&raw, number),
-            Some(Err(error)) => self.note_failed(&error),
-            None => std::future::pending().await,
-        }
+        let (raw, number) = self.tasks.ended().await;
+        self.note_ended(&raw, number);
     }
 
     /// Tells all addresses that the socket has ended.
@@ -245,7 +226,7 @@ impl AddressTable {
 
     /// Waits until all tasks have handled what had come for them.
     pub(super) async fn finish(&mut self) {
-        while self.tasks.join_next().await.is_some() {}
+        self.tasks.finish().await;
     }
 
     fn patience(&self) -> Duration {
@@ -281,45 +262,10 @@ impl AddressTable {
             Some(AddressState::Left(task)) => (self.mailbox(), Some(task.ended)),
             _ => (self.mailbox(), None),
         };
-        self.start(address, mailbox, after, token);
+        let task = self.tasks.start(address, mailbox, after, token);
+        let served = AddressState::Served(task);
+        self.addresses.insert(address.raw.into(), served);
         Ok(None)
-    }
-
-    fn start(
-        &mut self,
-        address: Address<'_>,
-        mailbox: Arc<Mailbox>,
-        after: Option<oneshot::Receiver<()>>,
-        token: ShownToken,
-    ) {
-        let number = self.next;
-        self.next = self.next.wrapping_add(1);
-        let own = HocuspocusAddress::from(address);
-        let patience = SlowReaderLimits::new(self.shared.registry.settings());
-        let writer = SocketWriter::of_address(&self.socket, patience, own.clone(), number);
-        let task = AddressTask {
-            shared: Arc::clone(&self.shared),
-            writer,
-            mailbox: Arc::clone(&mailbox),
-            address: own,
-            after,
-        };
-        let (ends, ended) = oneshot::channel();
-        let raw: Box<str> = address.raw.into();
-        let span = tracing::info_span!("address", document = address.document);
-        let key = raw.clone();
-        let serving = async move {
-            task.run(token).await;
-            drop(ends);
-            (key, number)
-        };
-        self.tasks.spawn(serving.instrument(span));
-        let handle = TaskHandle {
-            number,
-            mailbox,
-            ended,
-        };
-        self.addresses.insert(raw, AddressState::Served(handle));
     }
 
     /// Queues a message for an address, also while no token has come for it.
@@ -412,14 +358,5 @@ impl AddressTable {
             }
             _ => {}
         }
-    }
-
-    /// A task failed by a fault of the server. Its client comes again with its socket.
-    fn note_failed(&self, error: &tokio::task::JoinError) {
-        tracing::error!(%error, "the task of an address failed");
-        self.socket.end(
-            close_codes::UNAVAILABLE,
-            "a fault of the server ended a document of this connection; reconnect",
-        );
     }
 }

@@ -1,8 +1,8 @@
 //! The task of one address: lets its client in, handles its messages in order, and ends.
 //!
-//! Owns what a refusal means here. A provider that is denied, or that is sent a Close, does not come
-//! again by itself. So a refusal that is not final is not told: the task tries again, with growing
-//! pauses, and the client's messages wait.
+//! Owns what a refusal means here. A provider that is denied, or that is sent a Close, does not
+//! come again by itself. So a refusal that is not final is not told: the task tries again, with
+//! growing pauses, and the client's messages wait.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Reason of the Close that answers a client's Close.
 pub(super) const LEFT: &str = "provider_initiated";
 
-/// What all addresses of a socket share.
+/// The parts that all addresses of a socket share.
 pub(super) struct Shared {
     pub(super) registry: Arc<Registry>,
     pub(super) authorizer: Arc<Authorizer>,
