@@ -363,6 +363,10 @@ async fn another_token_on_an_open_document_changes_what_its_client_may_do() {
     let write = token("notes", Permissions::WRITE);
     socket.send(hocuspocus::token("notes", &write, None)).await;
     assert_eq!(socket.next().await, at("notes", "read-write"));
+    // An update before the client's Step1 is one of its queue, and gets a false status.
+    socket.send(hocuspocus::step1_bytes("notes", &[0])).await;
+    assert_eq!(socket.next().await, at("notes", "step1"));
+    assert_eq!(socket.next().await, at("notes", "step2"));
     socket.send(hocuspocus::update("notes", &HI)).await;
     assert_eq!(socket.next().await, at("notes", "saved true"));
     let read = token("notes", Permissions::READ);
