@@ -88,7 +88,8 @@ fn a_durable_record_that_a_crash_takes() {
 
 #[test]
 fn a_snapshot_that_takes_the_place_of_one_record_too_many() {
-    check(Flaw::SnapshotAhead, &["rebuilt equals live"]);
+    // The record that the snapshot lacks is missed at once, or when it was called saved.
+    check(Flaw::SnapshotAhead, &["rebuilt equals live", "S4"]);
 }
 
 #[test]
