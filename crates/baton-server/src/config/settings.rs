@@ -111,8 +111,8 @@ settings! {
     /// File with the key that signs the tokens for clients: a private Ed25519 key in PEM, or a
     /// secret of at least 32 bytes. With none, a key is drawn at the start
     signing_key_file: OrNone<String> = OrNone::default();
-    /// Address at which clients reach this server, like https://collab.example.com/base, if that is
-    /// not the Host of their requests
+    /// Address at which clients reach this server, like `https://collab.example.com/base`, if that
+    /// is not the Host of their requests
     public_url: OrNone<PublicUrl> = OrNone::default();
     /// Values of the settings about claims, unless they are set by themselves
     auth_claims: ClaimPreset = ClaimPreset::Baton;
