@@ -128,6 +128,17 @@ impl Join {
         }
     }
 
+    /// As a stock client of y-sweet, whose address holds its token.
+    #[must_use]
+    pub fn y_sweet(document: &str, token: Option<&str>) -> Self {
+        let name = utf8_percent_encode(document, NON_ALPHANUMERIC);
+        let token = token.map(|token| format!("?token={token}"));
+        Self {
+            path: format!("/d/{name}/ws/{name}{}", token.unwrap_or_default()),
+            ..Self::stock(document)
+        }
+    }
+
     /// Over TLS, as this configuration says.
     #[must_use]
     pub fn over_tls(mut self, config: &Arc<ClientConfig>) -> Self {

@@ -212,12 +212,16 @@ fn read(path: &Path) -> Result<PartialSettings, ConfigError> {
     })
 }
 
-/// Returns the line and the mistake. The line itself is left out: a secret may be in it.
+/// Returns the line, its setting and the mistake. The rest of the line is left out: a secret may be
+/// in it.
 fn place(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
-    let line = before.map(|before| before.matches('\n').count() + 1);
-    match line {
-        Some(line) => format!("line {line}: {}", error.message()),
-        None => error.message().to_owned(),
-    }
+    let Some(line) = before.map(|before| before.matches('\n').count()) else {
+        return error.message().to_owned();
+    };
+    let setting = text.lines().nth(line).and_then(|line| line.split_once('='));
+    let setting = setting.map(|(name, _)| name.trim());
+    let setting = setting.filter(|name| Settings::NAMES.contains(name));
+    let setting = setting.map_or(String::new(), |name| format!(" ({name})"));
+    format!("line {}{setting}: {}", line + 1, error.message())
 }

@@ -37,6 +37,8 @@ enum Wire {
     Channel,
     /// Hocuspocus, as a stock client.
     Hocuspocus,
+    /// y-sweet, as a stock client.
+    YSweet,
 }
 
 impl Wire {
@@ -170,8 +172,9 @@ async fn tries(
     let join = match wire {
         Wire::Channel => Join::member(document, "Tester"),
         Wire::Stock | Wire::Hocuspocus => Join::stock(document),
+        Wire::YSweet => Join::y_sweet(document, token.as_deref()),
     };
-    let join = match &token {
+    let join = match token.as_deref().filter(|_| wire != Wire::YSweet) {
         Some(token) => join.with_token(token),
         None => join,
     };
@@ -384,6 +387,11 @@ async fn a_stock_client_may_do_what_its_token_says() {
 #[tokio::test]
 async fn a_hocuspocus_client_may_do_what_its_token_says() {
     is_as_the_table_says(Wire::Hocuspocus).await;
+}
+
+#[tokio::test]
+async fn a_y_sweet_client_may_do_what_its_token_says() {
+    is_as_the_table_says(Wire::YSweet).await;
 }
 
 #[tokio::test]

@@ -135,7 +135,8 @@ async fn rights_and_the_mode_of_new_documents_are_set_up() {
             _ => None,
         })
         .await;
-    assert_eq!(welcome, (vec![Right::Manage], LockMode::Required));
+    let rights = vec![Right::Write, Right::Lock, Right::Manage];
+    assert_eq!(welcome, (rights, LockMode::Required));
     let folder = TempDir::new().unwrap();
     let failed = ServerProcess::fails(folder.path(), &["--rights", "everything"], &[]).await;
     assert!(
