@@ -1,6 +1,6 @@
 //! Decides who may do what with which document, for every wire, before registry and disk.
 //!
-//! What a token says is decided by [`baton_auth`]; here are the mode, the keys, and the way from
+//! [`baton_auth`] reads the tokens; here are the mode, the keys, and the way from
 //! permissions to the rights of a session.
 //!
 //! | module | content |

@@ -158,13 +158,17 @@ impl NewKey {
             }
             KeyKind::Ed25519 => {
                 let key = SigningKey::from_ed25519_seed(*random)?.with_thumbprint();
-                let private = key.private_pem().unwrap_or_default();
+                let private = key
+                    .private_pem()
+                    .ok_or("the new key has no private form in PEM; nothing was changed")?;
                 self.write(&private)?;
                 let public = match self.public {
                     PublicForm::Jwks => key.public_jwks(),
                     PublicForm::Pem => key.public_pem(),
                 };
-                print(public.unwrap_or_default().trim_end())?;
+                let public =
+                    public.ok_or("the new key has no public form; remove the private one")?;
+                print(public.trim_end())?;
                 eprint(&format!(
                     "the private key is in {}; give the server the printed public key in a file, with --auth jwt --auth-key-file",
                     self.out.display()

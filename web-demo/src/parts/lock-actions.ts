@@ -102,7 +102,7 @@ export function lockActions(provider: BatonProvider, lock: LockHandle, options: 
     setAttribute(main, 'aria-label', part === null ? null : `${main.textContent ?? ''}: ${part}`)
     // Not `disabled`: the keyboard's focus would be lost whenever the lock passes.
     setAttribute(main, 'aria-disabled', action.run === null || why === 'diverged' || why === 'closed' ? 'true' : null)
-    // Who may not hold a lock still sees who has it.
+    // A person without the right to lock still sees the holder.
     const mayLock = provider.session === null || (provider.rights.has('write') && provider.rights.has('lock'))
     main.hidden = elsewhere || holdsPart || !mayLock
     const held = isHeld(status) && !elsewhere

@@ -249,7 +249,7 @@ impl SavedLedger {
         let Some(&next) = self.runs.get(&(run.to + 1)) else {
             return;
         };
-        // What follows a message that is never settled is not announced with what is before it.
+        // Messages behind one that is never settled are not announced with those before it.
         let parted = self.lost == Some(run.to + 1);
         if !parted && (run.position == next.position || self.runs.len() > RUNS) {
             self.runs.remove(&(run.to + 1));

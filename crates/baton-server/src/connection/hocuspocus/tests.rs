@@ -202,7 +202,7 @@ async fn what_comes_before_the_token_waits_for_it_within_limits() {
     for kind in expected {
         assert_eq!(socket.next().await, at("notes", kind));
     }
-    // What an admitted address sends does not count, nor what was taken off the backlog.
+    // Messages of an admitted address do not count, nor do those taken off the backlog.
     for _ in 0..10 {
         socket.send(hocuspocus::step1_bytes("notes", &[0])).await;
         assert_eq!(socket.next().await, at("notes", "step1"));
@@ -344,7 +344,7 @@ async fn each_document_of_a_socket_has_its_own_token() {
     );
     for (address, token) in [("team/a", ""), ("team/a", "forged"), ("other", &write)] {
         socket.send(hocuspocus::token(address, token, None)).await;
-        // What follows is not for a client that is not let in.
+        // The rest is for clients that were let in.
         socket.send(hocuspocus::step1_bytes(address, &[0])).await;
         let (from, kind) = socket.next().await;
         assert!(kind.starts_with("denied: "), "{kind}");
