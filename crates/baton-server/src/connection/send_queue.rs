@@ -32,7 +32,7 @@ use crate::connection::ws_frame::Frame;
 const TAKEN: usize = 128 * 1024;
 
 /// An empty queue with room for more items than this gives its memory back.
-const KEPT_CAPACITY: usize = 64;
+const KEPT_CAPACITY: usize = 8;
 
 /// First sequence number of a rebuilt queue. It leaves room to put items in front.
 const FIRST_SEQUENCE: u64 = 1 << 32;

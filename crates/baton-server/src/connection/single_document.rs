@@ -67,7 +67,8 @@ where
         first = Some(message);
     }
     let asking = entry.authorizer.admit(&shown, document, entry.client);
-    let grant = match asking.await {
+    // Boxed: the connection should not keep the memory that asking took.
+    let grant = match Box::pin(asking).await {
         Ok(grant) => grant,
         Err(denied) => {
             let AccessDenied { code, reason, text } = &denied;

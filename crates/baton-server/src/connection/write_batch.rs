@@ -25,7 +25,7 @@ const GATHERED: usize = 4 * 1024;
 const RECORD: usize = 16 * 1024;
 
 /// An empty list with room for more entries than this gives its memory back.
-const KEPT_CAPACITY: usize = 64;
+const KEPT_CAPACITY: usize = 8;
 
 /// See the module.
 #[derive(Debug, Default)]

@@ -170,7 +170,8 @@ impl Registry {
     pub(crate) async fn open(&self, name: &str) -> Result<Arc<OpenDocument>, OpenError> {
         let deadline = self.loads.deadline();
         let slot = self.open_documents.slot(name)?;
-        let load = || self.load(name, deadline);
+        // Boxed: every open connection would keep the memory that loading its document took.
+        let load = || Box::pin(self.load(name, deadline));
         let opened = slot.get_or_try_init(load).await.cloned();
         if opened.is_err() {
             self.open_documents.forget_failed(name, &slot);

@@ -221,6 +221,8 @@ fn upgrade(
     switching(&accept, protocol)
 }
 
+/// Serves a WebSocket. What only few connections need is boxed, because the task of each has room
+/// for the largest of all cases.
 async fn serve(upgraded: Upgraded, opened: Opened) {
     // A stream that an embedder accepted is plain TCP, or of a type that only hyper knows.
     let own = match upgraded.downcast::<TokioIo<HttpStream>>() {
@@ -244,14 +246,14 @@ async fn serve(upgraded: Upgraded, opened: Opened) {
                     socket::serve_direct(split_unix(stream), early, opened).await;
                 }
                 Some(AcceptedStream::Tls(stream)) => {
-                    socket::serve_any(*stream, early, opened).await;
+                    Box::pin(socket::serve_any(*stream, early, opened)).await;
                 }
                 None => {}
             }
         }
         Err(upgraded) => {
             let stream = TokioIo::new(upgraded);
-            socket::serve_any(stream, Vec::new(), opened).await;
+            Box::pin(socket::serve_any(stream, Vec::new(), opened)).await;
         }
     }
 }
@@ -376,19 +378,4 @@ fn document_name(path: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_document_name_may_hold_slashes_unicode_and_percent_encoding() {
-        let name = |path| document_name(path);
-        assert_eq!(name("/ws/notes"), Some("notes".to_owned()));
-        assert_eq!(name("/ws/a/b//c"), Some("a/b//c".to_owned()));
-        assert_eq!(name("/ws/caf%C3%A9%2F1%25"), Some("café/1%".to_owned()));
-        assert_eq!(name("/ws/%ff"), None);
-        // A percent sign without an escape stands for itself.
-        assert_eq!(name("/ws/50%"), Some("50%".to_owned()));
-        assert_eq!(name("/ws/%zz%4"), Some("%zz%4".to_owned()));
-        assert_eq!(name("/ws"), Some(String::new()));
-    }
-}
+mod tests;

@@ -202,7 +202,8 @@ impl AddressTask {
                 self.mailbox.handled(frame.len());
                 handled
             }
-            Letter::Token(token) => self.authorize_again(&token, session).await,
+            // Boxed: it is rare, and an address should not keep memory for it.
+            Letter::Token(token) => Box::pin(self.authorize_again(&token, session)).await,
             Letter::Pong(mark) => {
                 session.pong(&mark).await;
                 Ok(())

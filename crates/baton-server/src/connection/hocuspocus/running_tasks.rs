@@ -108,3 +108,22 @@ impl RunningTasks {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the size of the future of an `async fn`, in bytes.
+    fn future_bytes<A, B, F: Future>(_: impl Fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_an_idle_address_is_small() {
+        let bytes = future_bytes(AddressTask::run);
+        assert!(
+            bytes <= 2 * 1024,
+            "every address keeps {bytes} bytes for its task; box what few of them need"
+        );
+    }
+}
