@@ -52,9 +52,14 @@ fn own(package: &str) -> Vec<String> {
 /// The lines of code of a crate, with where they are: without comments, and without what stands below the first
 /// `#[cfg(test)]` of a file (a test may read a clock).
 fn code(package: &str) -> Vec<(String, String)> {
+    code_below(&format!("crates/{package}/src"))
+}
+
+/// The same of one folder.
+fn code_below(folder: &str) -> Vec<(String, String)> {
     let mut files = Vec::new();
-    collect(&root().join("crates").join(package).join("src"), &mut files);
-    assert!(!files.is_empty(), "{package} has no source");
+    collect(&root().join(folder), &mut files);
+    assert!(!files.is_empty(), "{folder} has no source");
     let mut lines = Vec::new();
     for file in files {
         // A test module in a file of its own is declared under `#[cfg(test)]` by its parent.
@@ -93,21 +98,40 @@ fn the_cores_never_reach_a_runtime() {
     }
 }
 
+/// Names that a core may not use.
+const BANNED: [&str; 6] = [
+    "std::net",
+    "std::fs",
+    "std::thread",
+    "tokio",
+    "Instant::now",
+    "SystemTime::now",
+];
+
 #[test]
 fn the_cores_name_no_socket_no_file_and_no_clock() {
-    let banned = [
-        "std::net",
-        "std::fs",
-        "std::thread",
-        "tokio",
-        "Instant::now",
-        "SystemTime::now",
-    ];
     for core in CORES {
         for (at, line) in code(core) {
-            for name in banned {
+            for name in BANNED {
                 assert!(!line.contains(name), "{at} names {name}: {line}");
             }
+        }
+    }
+}
+
+#[test]
+fn the_core_of_the_cluster_is_one_of_them() {
+    // Its crate has a shell beside it, which may use everything; the core may not use the shell.
+    let shell = [
+        "async_nats",
+        "async-nats",
+        "crate::engine",
+        "crate::cluster_log",
+        "baton_log",
+    ];
+    for (at, line) in code_below("crates/baton-cluster/src/core") {
+        for name in BANNED.iter().chain(&shell) {
+            assert!(!line.contains(name), "{at} names {name}: {line}");
         }
     }
 }

@@ -1,0 +1,2 @@
+//! The connection to NATS JetStream, and the tasks that drive the machines of
+//! [`core`](crate::core).

@@ -1,0 +1,14 @@
+//! The log of many nodes: any node serves any document, and all see its records in one order.
+//!
+//! A node proposes records; the engine (NATS JetStream) orders them; every node delivers them in
+//! that order, its own included. Rooms stay deterministic machines over an ordered log.
+//!
+//! | module | content |
+//! | --- | --- |
+//! | [`core`] | the protocol as machines without IO: what to send, what an answer means |
+//! | [`engine`] | the tasks and connections that drive the machines over NATS |
+//!
+//! The protocol is written down in `docs/cluster-protocol.md`.
+
+pub mod core;
+pub mod engine;
