@@ -1,0 +1,9 @@
+//! Delivers one stream without a gap, and notices that it has lost its end.
+
+mod delivery_journal;
+mod options;
+mod reader;
+
+pub use delivery_journal::LostRecord;
+pub use options::{ReaderOptions, ReaderOutput, Scope};
+pub use reader::StreamReader;

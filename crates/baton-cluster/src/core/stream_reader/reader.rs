@@ -1,0 +1,348 @@
+//! The reader of one stream.
+
+use std::collections::VecDeque;
+
+use baton_presence::Time;
+use bytes::Bytes;
+
+use super::super::delivered::Delivered;
+use super::super::document_key::Subject;
+use super::super::envelope::{Content, Envelope};
+use super::super::record_id::RecordId;
+use super::super::stream_position::{Incarnations, StreamPosition};
+use super::delivery_journal::DeliveryJournal;
+use super::options::{ReaderOptions, ReaderOutput, Scope};
+
+/// Delivers all messages of one stream in order, without a gap.
+///
+/// A consumer numbers what it sends, so a lost message shows in the next one, and the reader reads
+/// again from the last that was delivered. Sequences of the stream may leave numbers out only where
+/// messages were purged.
+///
+/// Only an own acknowledgement decides that the stream has lost its end: each other answer may come
+/// from a server that is behind.
+#[derive(Debug)]
+pub struct StreamReader {
+    options: ReaderOptions,
+    mode: Mode,
+    history: Incarnations,
+    /// Sequences of the messages that said the history, in order.
+    proclaimed: Vec<u64>,
+    /// Sequence of the last message that was delivered or skipped.
+    position: u64,
+    journal: DeliveryJournal,
+    generation: u64,
+    /// Number that the consumer's next message has.
+    next_number: u64,
+    /// Time at which the consumer is made again.
+    due: Time,
+    outputs: VecDeque<ReaderOutput>,
+}
+
+#[derive(Debug)]
+enum Mode {
+    /// The past of the stream is read until the own probe comes.
+    Starting { probe: RecordId },
+    /// Messages are delivered.
+    Live,
+    /// The journal is compared with what the stream has now. `proclaimed`: another node has
+    /// proclaimed the next incarnation; it is accepted once the comparison is done.
+    Comparing { from: u64, proclaimed: bool },
+    /// The end was lost; messages are skipped up to the next incarnation, which this node
+    /// proclaims at `due` if none came.
+    Frozen { end: u64, due: Time },
+    /// A message was not understood.
+    Stopped,
+}
+
+impl StreamReader {
+    /// Begins to read. `probe` is one that the caller has appended by the stream's writer: all that
+    /// was stored before it is known when it comes, whichever server answers.
+    #[must_use]
+    pub fn new(probe: RecordId, options: ReaderOptions, now: Time) -> Self {
+        let mut reader = Self {
+            options,
+            mode: Mode::Starting { probe },
+            history: Incarnations::default(),
+            proclaimed: Vec::new(),
+            position: 0,
+            journal: DeliveryJournal::default(),
+            generation: 0,
+            next_number: 1,
+            due: now,
+            outputs: VecDeque::new(),
+        };
+        reader.subscribe(now);
+        reader
+    }
+
+    /// Returns true if messages are delivered: documents can be opened.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self.mode, Mode::Live)
+    }
+
+    /// Returns the incarnations of the stream.
+    #[must_use]
+    pub fn history(&self) -> &Incarnations {
+        &self.history
+    }
+
+    /// Returns the position of the last message that was delivered.
+    #[must_use]
+    pub fn position(&self) -> StreamPosition {
+        self.history.position(self.position)
+    }
+
+    /// Takes a message of a consumer. `number` is its number in the consumer, from 1.
+    pub fn received(
+        &mut self,
+        generation: u64,
+        number: u64,
+        sequence: u64,
+        subject: Subject,
+        stored: &Bytes,
+        now: Time,
+    ) {
+        if generation != self.generation || matches!(self.mode, Mode::Stopped) {
+            return;
+        }
+        if number != self.next_number {
+            self.subscribe(now);
+            return;
+        }
+        self.next_number += 1;
+        self.due = now + self.options.silence;
+        let envelope = match Envelope::decode(stored) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                self.mode = Mode::Stopped;
+                let unreadable = ReaderOutput::Unreadable { sequence, error };
+                self.outputs.push_back(unreadable);
+                return;
+            }
+        };
+        let message = Delivered {
+            sequence,
+            subject,
+            envelope,
+        };
+        self.take(message, stored.len(), now);
+    }
+
+    /// Takes a consumer's heartbeat, which has the number of the last message that it has sent.
+    pub fn heartbeat(&mut self, generation: u64, number: u64, now: Time) {
+        if generation != self.generation {
+            return;
+        }
+        if number + 1 == self.next_number {
+            self.due = now + self.options.silence;
+        } else {
+            self.subscribe(now);
+        }
+    }
+
+    /// Takes note that a consumer could not be made, or has ended.
+    pub fn consumer_failed(&mut self, generation: u64, now: Time) {
+        if generation == self.generation {
+            self.due = self.due.min(now + self.options.retry);
+        }
+    }
+
+    /// Takes note that a server has said which is the last sequence of the stream, such as when a
+    /// consumer was made. The answer may be old.
+    pub fn stream_ends_at(&mut self, last: u64) {
+        if last < self.position && self.is_live() {
+            self.outputs.push_back(ReaderOutput::Doubt);
+        }
+    }
+
+    /// Takes an acknowledgement of the own writer: the first sequence of a batch that was stored
+    /// just now, and the highest sequence that was delivered before it was sent.
+    pub fn acknowledged(&mut self, first_sequence: Option<u64>, floor: u64, now: Time) {
+        let proof = first_sequence.filter(|first| *first <= floor && floor <= self.position);
+        if let Some(first) = proof
+            && self.is_live()
+        {
+            self.compare(first, false, now);
+        }
+    }
+
+    /// Returns the time at which [`handle_timeout`](Self::handle_timeout) is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        match self.mode {
+            Mode::Stopped => None,
+            Mode::Frozen { due, .. } => Some(due.min(self.due)),
+            _ => Some(self.due),
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Time) {
+        if let Mode::Frozen { end, due } = self.mode
+            && due <= now
+        {
+            self.proclaim(end, now);
+        }
+        if self.due <= now && !matches!(self.mode, Mode::Stopped) {
+            self.subscribe(now);
+        }
+    }
+
+    /// Returns the next effect.
+    pub fn next_output(&mut self) -> Option<ReaderOutput> {
+        self.outputs.pop_front()
+    }
+
+    fn subscribe(&mut self, now: Time) {
+        let (from, scope) = match self.mode {
+            // From the beginning: a message that was skipped by a consumer may say the history.
+            Mode::Starting { .. } => (1, Scope::Control),
+            Mode::Comparing { from, .. } => (from, Scope::Everything),
+            // The last message again: another one in its place shows that the end was lost.
+            _ => (self.position, Scope::Everything),
+        };
+        self.generation += 1;
+        self.next_number = 1;
+        self.due = now + self.options.silence;
+        self.outputs.push_back(ReaderOutput::Subscribe {
+            generation: self.generation,
+            from,
+            scope,
+        });
+    }
+
+    fn take(&mut self, message: Delivered, bytes: usize, now: Time) {
+        match &self.mode {
+            Mode::Starting { probe } => {
+                let is_probe = message.envelope.id == *probe;
+                self.learn(&message);
+                if is_probe {
+                    self.keep(&message, bytes);
+                    self.mode = Mode::Live;
+                    self.outputs.push_back(ReaderOutput::Deliver(message));
+                    self.subscribe(now);
+                }
+            }
+            Mode::Live => self.deliver(message, bytes, now),
+            Mode::Comparing { proclaimed, .. } => {
+                let proclaimed = *proclaimed;
+                if message.sequence > self.position {
+                    self.mode = Mode::Live;
+                    if proclaimed && self.learn(&message) {
+                        self.begin_incarnation(message, bytes);
+                    } else {
+                        self.deliver(message, bytes, now);
+                    }
+                } else if !self.journal.contains(&message) {
+                    self.freeze(&message, proclaimed, now);
+                    self.skip(message, bytes);
+                }
+            }
+            Mode::Frozen { .. } => self.skip(message, bytes),
+            Mode::Stopped => {}
+        }
+    }
+
+    /// Takes the history that a message says, if it is a later one.
+    fn learn(&mut self, message: &Delivered) -> bool {
+        let Content::Incarnations(history) = &message.envelope.content else {
+            return false;
+        };
+        let later = history.current() > self.history.current();
+        if later {
+            self.history = history.clone();
+            self.proclaimed.push(message.sequence);
+        }
+        later
+    }
+
+    fn deliver(&mut self, message: Delivered, bytes: usize, now: Time) {
+        if message.sequence <= self.position {
+            if message.sequence == self.position && !self.journal.contains(&message) {
+                self.compare(message.sequence, false, now);
+            }
+            return;
+        }
+        if let Content::Incarnations(history) = &message.envelope.content
+            && history.current() > self.history.current()
+        {
+            // This node may have delivered messages that the stream has lost without noticing.
+            self.compare(self.position, true, now);
+            return;
+        }
+        if message.sequence > self.position + 1 {
+            self.outputs.push_back(ReaderOutput::Hole {
+                after: self.position,
+                before: message.sequence,
+            });
+        }
+        self.keep(&message, bytes);
+        self.outputs.push_back(ReaderOutput::Deliver(message));
+    }
+
+    fn keep(&mut self, message: &Delivered, bytes: usize) {
+        self.position = message.sequence;
+        let limits = (self.options.journal_messages, self.options.journal_bytes);
+        self.journal.push(message.clone(), bytes, limits);
+    }
+
+    /// Compares the journal with the stream, from `changed` on if the journal begins later.
+    fn compare(&mut self, changed: u64, proclaimed: bool, now: Time) {
+        let from = self
+            .journal
+            .first()
+            .map_or(changed, |first| first.min(changed));
+        self.mode = Mode::Comparing { from, proclaimed };
+        self.subscribe(now);
+    }
+
+    /// Takes note that the stream has this message now at a sequence that had another.
+    fn freeze(&mut self, message: &Delivered, is_proclaimed: bool, now: Time) {
+        let end = message.sequence - 1;
+        let whole = self.journal.first().is_some_and(|first| first <= end);
+        let lost = self.journal.cut(end);
+        self.position = end;
+        self.proclaimed.retain(|sequence| *sequence <= end);
+        self.outputs
+            .push_back(ReaderOutput::TailLost { end, lost, whole });
+        if is_proclaimed {
+            let due = now + self.options.silence;
+            self.mode = Mode::Frozen { end, due };
+        } else {
+            self.proclaim(end, now);
+        }
+    }
+
+    fn proclaim(&mut self, end: u64, now: Time) {
+        let due = now + 4 * self.options.retry;
+        self.mode = Mode::Frozen { end, due };
+        // After the last incarnation that a position can have, the stream stays frozen.
+        if let Some(history) = self.history.with(end) {
+            let expected = self.proclaimed.last().copied().unwrap_or(0);
+            self.outputs
+                .push_back(ReaderOutput::Proclaim { history, expected });
+        }
+    }
+
+    fn skip(&mut self, message: Delivered, bytes: usize) {
+        if message.sequence <= self.position {
+            return;
+        }
+        if self.learn(&message) {
+            self.mode = Mode::Live;
+            self.begin_incarnation(message, bytes);
+            return;
+        }
+        self.keep(&message, bytes);
+        self.outputs.push_back(ReaderOutput::Skip(message));
+    }
+
+    fn begin_incarnation(&mut self, message: Delivered, bytes: usize) {
+        self.keep(&message, bytes);
+        let began = ReaderOutput::IncarnationBegan(self.history.clone());
+        self.outputs.push_back(began);
+        self.outputs.push_back(ReaderOutput::Deliver(message));
+    }
+}
