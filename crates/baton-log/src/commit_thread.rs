@@ -45,7 +45,7 @@ pub(crate) fn run(state: &LogState) {
     if catch_unwind(AssertUnwindSafe(move || drop(store))).is_err() {
         error!("the store panicked while it was closed; it is repaired at the next start");
     }
-    state.room().close();
+    state.room().close(LogError::Closed);
     state.queue.ended();
 }
 
@@ -99,7 +99,7 @@ fn fail(state: &LogState, taken: PendingCommit, reason: String) {
         reason: reason.into(),
     });
     let waiting = state.queue.fail(&error);
-    state.room().close();
+    state.room().close((*error).clone());
     // Dropped after the room is closed: callers that wait for room must not get that of lost
     // records.
     drop((taken, waiting));

@@ -14,50 +14,10 @@ use crate::document_watch::DocumentWatch;
 use crate::error::LogError;
 use crate::format::rows::BaseKind;
 use crate::position::Position;
-use crate::queue_room::{DocumentShare, Reservation};
+use crate::queue_room::Reservation;
+use crate::queue_share::QueueShare;
 use crate::running_log::RunningLog;
 use crate::types::{Durability, LoadedDocument, Urgency};
-
-/// Reserves room in the log's queue for the records of one document. Clones share the same room.
-#[derive(Clone, Debug)]
-pub struct QueueShare {
-    log: Arc<RunningLog>,
-    part: Arc<DocumentShare>,
-    generation: u64,
-}
-
-impl QueueShare {
-    /// Waits until the queue has room for a record of this many bytes of this document. Callers for
-    /// one document are served in the order of their calls. Never await this while holding a lock.
-    ///
-    /// A document holds at most
-    /// [`LogOptions::document_queue_bytes`](crate::LogOptions::document_queue_bytes) of the queue,
-    /// and a quarter of the room for small records.
-    ///
-    /// # Errors
-    /// [`LogError::RecordTooLarge`], [`LogError::Failed`], [`LogError::Closed`]. Nothing was
-    /// reserved.
-    pub async fn reserve(&self, bytes: usize) -> Result<Reservation, LogError> {
-        let limit = self.part.room.limit();
-        if bytes > limit {
-            return Err(LogError::RecordTooLarge { len: bytes, limit });
-        }
-        match self.part.reserve(bytes).await {
-            Ok(reservation) => Ok(reservation),
-            Err(_) => {
-                self.log.state().queue.check_generation(self.generation)?;
-                Err(LogError::Closed)
-            }
-        }
-    }
-
-    /// Returns an empty reservation. A record appended with it is overdrawn, in the lane of a
-    /// record of `about` bytes.
-    #[must_use]
-    pub fn nothing(&self, about: usize) -> Reservation {
-        self.part.nothing(about)
-    }
-}
 
 /// The only writer of one document's log. Dropping it closes the document; the records that it
 /// appended still become durable.
@@ -66,7 +26,7 @@ pub struct DocumentLog {
     log: Arc<RunningLog>,
     watch: Arc<DocumentWatch>,
     /// This document's share of the room in the queue.
-    part: Arc<DocumentShare>,
+    share: QueueShare,
     /// 0 until something is appended, so that a name that was only looked up leaves no trace.
     id: u64,
     base: u64,
@@ -91,7 +51,7 @@ impl DocumentLog {
             .map(|(_, record)| length(record))
             .collect();
         DocumentLog {
-            part: Arc::new(DocumentShare::new(log.state().room())),
+            share: QueueShare::of(log.state().room()),
             log,
             watch,
             id,
@@ -109,11 +69,7 @@ impl DocumentLog {
     /// Returns the handle that reserves room for this document's records.
     #[must_use]
     pub fn share(&self) -> QueueShare {
-        QueueShare {
-            log: Arc::clone(&self.log),
-            part: Arc::clone(&self.part),
-            generation: self.watch.generation(),
-        }
+        self.share.clone()
     }
 
     /// Appends a record and returns its position. Never blocks; the order of the log is the order
@@ -132,14 +88,8 @@ impl DocumentLog {
         record: Bytes,
         urgency: Urgency,
     ) -> Result<Position, LogError> {
-        if !reservation.is_of(&self.part.room) {
-            self.log
-                .state()
-                .queue
-                .check_generation(self.watch.generation())?;
-            return Err(LogError::ForeignReservation);
-        }
-        let charge = reservation.spend(record.len());
+        let charge = self.share.charge(reservation, record.len());
+        let charge = charge.or_else(|foreign| self.check().and(Err(foreign)))?;
         self.push(record, charge, urgency)
     }
 
@@ -153,7 +103,7 @@ impl DocumentLog {
         record: Bytes,
         urgency: Urgency,
     ) -> Result<Position, LogError> {
-        let nothing = self.part.nothing(record.len());
+        let nothing = self.share.nothing(record.len());
         self.append(nothing, record, urgency)
     }
 
@@ -207,11 +157,7 @@ impl DocumentLog {
     /// Those of [`erase`](Self::erase).
     pub fn erase_leaving(&mut self, remains: Bytes) -> Result<(), LogError> {
         if self.id == 0 {
-            return self
-                .log
-                .state()
-                .queue
-                .check_generation(self.watch.generation());
+            return self.check();
         }
         self.push_snapshot(self.last(), Some(remains), BaseKind::Remnant)
     }
@@ -223,11 +169,7 @@ impl DocumentLog {
     /// [`LogError::Failed`], [`LogError::Closed`]. Nothing was dropped.
     pub fn erase(&mut self) -> Result<(), LogError> {
         if self.id == 0 {
-            return self
-                .log
-                .state()
-                .queue
-                .check_generation(self.watch.generation());
+            return self.check();
         }
         self.push_snapshot(self.last(), None, BaseKind::Erased)
     }
@@ -255,6 +197,12 @@ impl DocumentLog {
         }
         (self.id, self.base) = (id, at);
         Ok(())
+    }
+
+    /// Returns an error if this handle accepts nothing more.
+    fn check(&self) -> Result<(), LogError> {
+        let queue = &self.log.state().queue;
+        queue.check_generation(self.watch.generation())
     }
 
     fn known_id(&self) -> u64 {

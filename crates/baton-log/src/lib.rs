@@ -72,10 +72,13 @@
 //! # Map
 //! | module | owns |
 //! | --- | --- |
+//! | `journals`, `embedded_journals` | what a server needs of a log; the embedded store as such |
+//! | `cluster_node` | the other nodes of a cluster, as a server sees them |
 //! | `log`, `open_document` | the handle of a log; opening a document |
 //! | `document_log` | the handle of a document: append, snapshot, erase |
 //! | `document_table`, `document_watch` | names and open handles; the durability of a document |
-//! | `commit_queue`, `queue_room` | records that wait for the disk; their bounds |
+//! | `commit_queue` | records that wait for the disk |
+//! | `queue_room`, `queue_share` | the bounds of what waits; one document's part of them |
 //! | `running_log`, `commit_thread` | the thread; take, commit, report, recover |
 //! | `commit_plan`, `store_index` | the changes of one commit; the stored content, in memory |
 //! | `read_document`, `recovery` | reading one document; reading a store at the start |
@@ -95,14 +98,17 @@
 //! purpose, implements [`Store`] and [`StoreView`].
 
 mod backup;
+mod cluster_node;
 mod commit_plan;
 mod commit_queue;
 mod commit_thread;
 mod document_log;
 mod document_table;
 mod document_watch;
+mod embedded_journals;
 mod error;
 mod format;
+mod journals;
 mod log;
 mod log_state;
 mod metrics;
@@ -110,6 +116,7 @@ mod open_document;
 mod options;
 mod position;
 mod queue_room;
+mod queue_share;
 mod read_document;
 mod recovery;
 mod running_log;
@@ -119,13 +126,16 @@ mod types;
 
 pub use backup::archive::BackupSummary;
 pub use backup::restore::{RestoreSummary, check, restore_backup, verify_backup};
-pub use document_log::{DocumentLog, QueueShare};
+pub use cluster_node::{ClusterNode, NodeLease, NodeNews};
+pub use document_log::DocumentLog;
 pub use error::{BackupError, LogError};
+pub use journals::{Committed, DocumentJournal, Journals, LogFuture, OpenedJournal, Placement};
 pub use log::Log;
 pub use metrics::{COMMIT_BUCKETS_US, LogStats};
 pub use options::LogOptions;
 pub use position::Position;
-pub use queue_room::Reservation;
+pub use queue_room::{QueueRoom, Reservation};
+pub use queue_share::QueueShare;
 pub use store::memory_store::MemoryStore;
 pub use store::redb_store::RedbStore;
 pub use store::traits::{Batch, Store, StoreError, StoreTable, StoreView};

@@ -12,8 +12,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
 use tokio::sync::{AcquireError, Semaphore};
 
+use crate::error::LogError;
 use crate::options::LogOptions;
 
 /// Largest reservation of the small lane, in bytes.
@@ -34,9 +36,10 @@ struct ByteBudget {
     size: usize,
 }
 
-/// The room of the whole queue, for one generation of the log.
+/// The room of the whole queue, for one generation of the log. Every kind of log bounds by it what
+/// it has accepted and not stored yet.
 #[derive(Debug)]
-pub(crate) struct QueueRoom {
+pub struct QueueRoom {
     small: ByteBudget,
     large: ByteBudget,
     /// Most bytes of each lane that one document may hold.
@@ -44,6 +47,8 @@ pub(crate) struct QueueRoom {
     large_part: usize,
     /// Bytes of the largest reservation.
     limit: usize,
+    /// The reason for which the room was closed.
+    closed: Mutex<Option<LogError>>,
 }
 
 /// The part of the room that one document may hold.
@@ -110,7 +115,10 @@ impl ByteBudget {
 }
 
 impl QueueRoom {
-    pub(crate) fn new(options: &LogOptions) -> QueueRoom {
+    /// Returns the room that these options give: the bytes of the queue, of its part for small
+    /// records, of one document's part, and of the largest record.
+    #[must_use]
+    pub fn new(options: &LogOptions) -> QueueRoom {
         let large_part = options.document_queue_bytes.max(options.max_record_bytes);
         QueueRoom {
             small: ByteBudget::new(options.small_queue_bytes),
@@ -118,6 +126,7 @@ impl QueueRoom {
             small_part: options.small_queue_bytes / SMALL_PARTS,
             large_part: large_part.min(options.queue_bytes),
             limit: options.max_record_bytes,
+            closed: Mutex::new(None),
         }
     }
 
@@ -126,15 +135,23 @@ impl QueueRoom {
         self.limit
     }
 
-    /// Returns the bytes that are reserved or wait for the disk.
-    pub(crate) fn used(&self) -> usize {
+    /// Returns the bytes that are reserved, or accepted and not stored yet.
+    #[must_use]
+    pub fn used(&self) -> usize {
         self.small.used() + self.large.used()
     }
 
-    /// Fails all waiting reservations: the log has failed, or was closed.
-    pub(crate) fn close(&self) {
+    /// Fails all reservations, also those that wait, with this reason: the log has failed, or was
+    /// closed. The first reason stays.
+    pub fn close(&self, why: LogError) {
+        self.closed.lock().get_or_insert(why);
         self.small.free.close();
         self.large.free.close();
+    }
+
+    /// Returns the reason for which the room was closed.
+    pub(crate) fn closed(&self) -> LogError {
+        self.closed.lock().clone().unwrap_or(LogError::Closed)
     }
 
     /// Returns the lane of a reservation, and its charge there. The small lane is not used for a

@@ -65,7 +65,11 @@ pub(crate) fn read_document(
             ))
         })?;
     }
-    Ok(LoadedDocument { snapshot, tail })
+    Ok(LoadedDocument {
+        snapshot,
+        tail,
+        erased: document.is_erased(),
+    })
 }
 
 fn read_run(

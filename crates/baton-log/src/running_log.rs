@@ -46,7 +46,7 @@ impl RunningLog {
     /// Accepts nothing more; the thread commits the rest and ends.
     pub(crate) fn close(&self) {
         self.state.queue.close();
-        self.state.room().close();
+        self.state.room().close(LogError::Closed);
     }
 
     /// Waits for the end of the thread. Blocks.

@@ -29,8 +29,19 @@ pub enum Urgency {
 pub struct LoadedDocument {
     /// The newest snapshot and the position up to which it replaces the records, if there is one.
     pub snapshot: Option<(Position, Bytes)>,
-    /// Every record after the snapshot, in order and without a gap.
+    /// Every record after the snapshot, in order and without a gap. The positions of an embedded
+    /// store have no gaps either; those of a cluster have.
     pub tail: Vec<(Position, Bytes)>,
+    /// True if nothing is stored except the remains of an erasure.
+    pub erased: bool,
+}
+
+impl LoadedDocument {
+    /// Returns true if something is stored that was not erased.
+    #[must_use]
+    pub fn has_content(&self) -> bool {
+        !self.erased && (self.snapshot.is_some() || !self.tail.is_empty())
+    }
 }
 
 /// The durability of a document, as [`DocumentLog::watch`](crate::DocumentLog::watch) reports it.

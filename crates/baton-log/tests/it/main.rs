@@ -7,6 +7,7 @@ mod crash;
 mod damage;
 mod disk;
 mod fault;
+mod journals;
 mod kill;
 mod model;
 mod property;

@@ -72,6 +72,8 @@ struct Expected {
     snapshot: Option<(Position, Bytes)>,
     tail: BTreeMap<Position, Bytes>,
     last: u64,
+    /// True once something was stored under its name.
+    known: bool,
 }
 
 impl Expected {
@@ -89,6 +91,7 @@ impl Expected {
         LoadedDocument {
             snapshot: self.snapshot.clone(),
             tail: tail.collect(),
+            erased: self.known && self.snapshot.is_none() && self.tail.is_empty(),
         }
     }
 }
@@ -161,6 +164,7 @@ impl World {
                 expected.last += 1;
                 assert_eq!(position.get(), expected.last);
                 expected.tail.insert(position, record);
+                expected.known = true;
             }
             Call::Small {
                 document,
@@ -173,6 +177,7 @@ impl World {
                 expected.last += 1;
                 assert_eq!(position.get(), expected.last);
                 expected.tail.insert(position, record);
+                expected.known = true;
             }
             Call::Snapshot {
                 document,
@@ -184,6 +189,7 @@ impl World {
                 open.snapshot(Position::new(base), bytes.clone().into())
                     .unwrap();
                 expected.rebase(base, Some(bytes.into()));
+                expected.known = true;
             }
             Call::Erase { document } => {
                 let (open, expected) = self.document(document);

@@ -124,7 +124,11 @@ async fn what_was_durable_is_there_after_a_restart_on_either_store() {
 
         let log = start(embedded);
         let (mut document, loaded) = log.open("a/ä b").unwrap();
-        assert_eq!(loaded, LoadedDocument::default());
+        let erased = LoadedDocument {
+            erased: true,
+            ..LoadedDocument::default()
+        };
+        assert_eq!(loaded, erased);
         assert_eq!(
             document.last(),
             at(3),

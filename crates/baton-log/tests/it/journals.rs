@@ -1,0 +1,74 @@
+//! The embedded store behind the traits that it shares with a cluster.
+
+use std::sync::Arc;
+
+use baton_log::{Journals, Log, LogError, LogOptions, Placement, Position, Urgency};
+use bytes::Bytes;
+
+fn log() -> Arc<dyn Journals> {
+    Arc::new(Log::in_memory(LogOptions::default()).unwrap())
+}
+
+#[tokio::test]
+async fn the_embedded_store_places_at_once_and_delivers_nothing() {
+    let log = log();
+    assert!(log.node().is_none());
+    let mut notes = log.open_new("notes").unwrap().expect("nothing is stored");
+    for number in 1..=3 {
+        let room = notes.share().reserve(5).await.unwrap();
+        let placed = notes.propose(room, number, "hello".into(), Urgency::Soon);
+        assert_eq!(placed.unwrap(), Placement::At(Position::new(number)));
+        assert_eq!(notes.next_committed(), None);
+    }
+    assert!(!notes.is_settled());
+    log.flush().await.unwrap();
+    assert!(notes.is_settled());
+    drop(notes);
+    assert!(log.holds("notes").unwrap());
+    let (notes, loaded) = log.open("notes").unwrap();
+    assert_eq!((loaded.tail.len(), notes.tail_records()), (3, 3));
+    assert!(loaded.has_content());
+    log.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_erased_document_has_no_content_until_something_is_appended() {
+    let log = log();
+    for (remains, name) in [(None, "gone"), (Some(Bytes::from("remains")), "remembered")] {
+        let (mut document, loaded) = log.open(name).unwrap();
+        assert!(!loaded.has_content());
+        let nothing = document.share().nothing(1);
+        document
+            .propose(nothing, 1, "text".into(), Urgency::Soon)
+            .unwrap();
+        match remains {
+            Some(remains) => document.erase_leaving(remains).unwrap(),
+            None => document.erase().unwrap(),
+        }
+        drop(document);
+        let (mut document, loaded) = log.open(name).unwrap();
+        assert!(loaded.erased && !loaded.has_content());
+        let nothing = document.share().nothing(1);
+        document
+            .propose(nothing, 1, "again".into(), Urgency::Soon)
+            .unwrap();
+        drop(document);
+        assert!(log.open(name).unwrap().1.has_content());
+    }
+}
+
+#[tokio::test]
+async fn room_is_spent_in_its_own_log_only() {
+    let (log, other) = (log(), log());
+    let (mut notes, _) = log.open("notes").unwrap();
+    let (stranger, _) = other.open("notes").unwrap();
+    let foreign = stranger.share().reserve(5).await.unwrap();
+    let refused = notes.propose(foreign, 1, "hello".into(), Urgency::Soon);
+    assert!(matches!(refused, Err(LogError::ForeignReservation)));
+    log.shutdown().await.unwrap();
+    let closed = notes.share().reserve(5).await;
+    assert!(matches!(closed, Err(LogError::Closed)));
+    let foreign = stranger.share().nothing(5);
+    let refused = notes.propose(foreign, 1, "hello".into(), Urgency::Soon);
+    assert!(matches!(refused, Err(LogError::Closed)));
+}
