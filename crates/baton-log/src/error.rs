@@ -155,6 +155,12 @@ pub enum BackupError {
     /// The restored store does not start.
     #[error("the restored store does not open ({0}); nothing was changed; take another backup")]
     Log(#[from] Arc<LogError>),
+    /// The documents are not in a store of this machine.
+    #[error(
+        "the documents are in a cluster's engine, which keeps several copies; nothing was changed; \
+         back up the engine with its own tools"
+    )]
+    NotEmbedded,
     /// The store cannot be backed up.
     #[error("{what}; nothing was changed; check the disk")]
     Source {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use baton_log::Log;
+use baton_log::Journals;
 use tokio::sync::watch;
 
 use crate::access::Authorizer;
@@ -43,7 +43,10 @@ impl App {
     ///
     /// # Errors
     /// A key that the settings name, or the certificate for TLS, cannot be used.
-    pub(crate) fn new(settings: Arc<Settings>, log: Log) -> Result<Self, ConfigError> {
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        log: Arc<dyn Journals>,
+    ) -> Result<Self, ConfigError> {
         let (stage, _) = watch::channel(Stage::Serving);
         let authorizer = Arc::new(Authorizer::new(&settings)?);
         Ok(Self {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use baton_log::{Log, LogError, LogOptions};
+use baton_log::{BackupError, BackupSummary, Log, LogError, LogOptions};
 use tokio::time::Instant;
 
 use crate::app::App;
@@ -20,6 +20,8 @@ use crate::net::{listen, routes, y_sweet_api};
 #[derive(Clone)]
 pub struct Server {
     pub(crate) app: Arc<App>,
+    /// The log, if it is a store of this machine's, which can be backed up.
+    embedded: Option<Log>,
 }
 
 impl Server {
@@ -30,8 +32,11 @@ impl Server {
     /// certificate for TLS cannot be used.
     pub fn new(settings: Settings, log: Log) -> Result<Self, ConfigError> {
         settings.check()?;
-        let app = App::new(Arc::new(settings), log)?;
-        Ok(Self { app: Arc::new(app) })
+        let app = App::new(Arc::new(settings), Arc::new(log.clone()))?;
+        Ok(Self {
+            app: Arc::new(app),
+            embedded: Some(log),
+        })
     }
 
     /// Returns the options of a log that match these settings.
@@ -118,7 +123,7 @@ impl Server {
     /// # Errors
     /// The store cannot be read.
     pub fn list(&self, each: &mut dyn FnMut(StoredDocument)) -> Result<(), LogError> {
-        stored_documents::list(self.app.registry().log(), each)
+        stored_documents::list(&**self.app.registry().log(), each)
     }
 
     /// Erases a document for good. Its connections are closed with
@@ -134,12 +139,13 @@ impl Server {
     /// Writes a backup of everything that is durable at this moment into `out`. Blocks.
     ///
     /// # Errors
-    /// The store cannot be read, or `out` cannot be written.
-    pub fn backup(
-        &self,
-        out: &mut dyn std::io::Write,
-    ) -> Result<baton_log::BackupSummary, baton_log::BackupError> {
-        self.app.registry().log().backup(out)
+    /// The store cannot be read, `out` cannot be written, or the documents are in a cluster's
+    /// engine.
+    pub fn backup(&self, out: &mut dyn std::io::Write) -> Result<BackupSummary, BackupError> {
+        match &self.embedded {
+            Some(log) => log.backup(out),
+            None => Err(BackupError::NotEmbedded),
+        }
     }
 
     /// Stops in order: accepts no more connections, tells all clients to reconnect later, and makes
@@ -174,7 +180,7 @@ impl Server {
     /// # Errors
     /// The log could not make everything durable. What was reported as saved is durable.
     pub async fn shutdown_at_once(&self) -> Result<(), LogError> {
-        self.app.registry().log().clone().shutdown().await
+        self.app.registry().log().shutdown().await
     }
 }
 

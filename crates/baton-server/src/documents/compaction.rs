@@ -133,7 +133,7 @@ mod tests {
             compact_after: ByteSize::kib(64),
             ..Settings::default()
         });
-        let log = Log::in_memory(LogOptions::default()).unwrap();
+        let log = Arc::new(Log::in_memory(LogOptions::default()).unwrap());
         let authorizer = Arc::new(Authorizer::new(&settings).unwrap());
         let registry = Registry::new(Arc::clone(&settings), log, authorizer);
         let document = registry.open("notes").await.unwrap();

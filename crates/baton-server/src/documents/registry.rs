@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
-use baton_log::{DocumentLog, LoadedDocument, Log, LogError};
+use baton_log::{DocumentJournal, Journals, LoadedDocument, LogError};
 use baton_presence::{AutoPass, LockSettings};
 use baton_room::{LoadError, LockLimits, ParkLimits, Room, RoomOptions};
 use baton_sync::awareness::AwarenessLimits;
@@ -82,7 +82,7 @@ impl OpenError {
 /// Documents in memory, and what all of them share; see the module.
 pub(crate) struct Registry {
     settings: Arc<Settings>,
-    log: Log,
+    log: Arc<dyn Journals>,
     clock: ServerClock,
     open_documents: Arc<OpenDocuments>,
     loads: LoadLimit,
@@ -100,7 +100,11 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(settings: Arc<Settings>, log: Log, authorizer: Arc<Authorizer>) -> Self {
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        log: Arc<dyn Journals>,
+        authorizer: Arc<Authorizer>,
+    ) -> Self {
         let refusals = Arc::new(RejectionCounters::default());
         let quota = StorageQuota::new(&settings, log.clone(), Arc::clone(&refusals));
         let sessions = OpenSessions::new(&settings, authorizer, Arc::clone(&refusals));
@@ -126,7 +130,7 @@ impl Registry {
         &self.settings
     }
 
-    pub(crate) fn log(&self) -> &Log {
+    pub(crate) const fn log(&self) -> &Arc<dyn Journals> {
         &self.log
     }
 
@@ -159,8 +163,17 @@ impl Registry {
     }
 
     /// Returns true if something is stored under this name, or if it is open.
-    pub(crate) fn holds(&self, name: &str) -> bool {
-        self.open_documents.has(name) || self.log.holds(name)
+    ///
+    /// # Errors
+    /// The log cannot be read at the moment.
+    pub(crate) async fn holds(&self, name: &str) -> Result<bool, LogError> {
+        if self.open_documents.has(name) {
+            return Ok(true);
+        }
+        let (log, name) = (Arc::clone(&self.log), name.to_owned());
+        let looking = tokio::task::spawn_blocking(move || log.holds(&name));
+        // The runtime ends.
+        looking.await.unwrap_or(Err(LogError::Closed))
     }
 
     /// Returns the document of this name, from memory or from the log.
@@ -193,15 +206,14 @@ impl Registry {
         let turn = self.loads.turn(deadline).await?;
         let (log, document, clock) = (self.log.clone(), name.to_owned(), self.clock);
         let options = self.room_options(name);
-        let stored = self.log.clone();
         let loading = tokio::task::spawn_blocking(move || {
             let (log, loaded) = log.open(&document)?;
             // An erased document exists, but has to be admitted again like a new one.
-            let is_erased = loaded.tail.is_empty() && !stored.holds(&document);
-            if is_erased {
+            let has_content = loaded.has_content();
+            if !has_content {
                 account.admit_new()?;
             }
-            account.opened(&document, if is_erased { 0 } else { log.stored_bytes() });
+            account.opened(&document, if has_content { log.stored_bytes() } else { 0 });
             let loaded = StoredParts::new(log, loaded, account, turn);
             Ok::<_, OpenError>(match loaded.class() {
                 WorkClass::Short => Opening::Done(loaded.open(options, clock)?),
@@ -247,7 +259,7 @@ impl Registry {
             return Err(LogError::Closed.into());
         }
         self.watching_store
-            .call_once(|| store_failure::start(&self.log, &self.open_documents));
+            .call_once(|| store_failure::start(&*self.log, &self.open_documents));
         tokio::spawn(document_task::drive(
             Arc::clone(&document),
             Arc::clone(&self.open_documents),
@@ -338,14 +350,14 @@ impl Registry {
 
 /// The parts of a document that is to be started.
 struct OpenedParts {
-    log: DocumentLog,
+    log: Box<dyn DocumentJournal>,
     room: Room,
     account: StorageAccount,
 }
 
 /// The stored parts of a document, from which a room is made.
 struct StoredParts {
-    log: DocumentLog,
+    log: Box<dyn DocumentJournal>,
     account: StorageAccount,
     snapshot: Option<(u64, Bytes)>,
     tail: Vec<(u64, Bytes)>,
@@ -362,7 +374,7 @@ enum Opening {
 
 impl StoredParts {
     fn new(
-        log: DocumentLog,
+        log: Box<dyn DocumentJournal>,
         loaded: LoadedDocument,
         account: StorageAccount,
         turn: LoadTurn,

@@ -2,9 +2,10 @@
 //!
 //! Owns the rule that a damaged document, which cannot be opened, can still be erased.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use baton_log::{Log, LogError};
+use baton_log::{Journals, LogError};
 use baton_room::{SnapshotError, last_joined_ms, remnant};
 
 use crate::documents::open_document::NotErased;
@@ -63,7 +64,10 @@ pub enum EraseError {
 }
 
 /// Reads every stored document, and passes each to `each`. Blocks.
-pub(crate) fn list(log: &Log, each: &mut dyn FnMut(StoredDocument)) -> Result<(), LogError> {
+pub(crate) fn list(
+    log: &dyn Journals,
+    each: &mut dyn FnMut(StoredDocument),
+) -> Result<(), LogError> {
     log.read_all(&mut |info, loaded| {
         let loaded = loaded.ok();
         let snapshot = loaded.as_ref().and_then(|loaded| loaded.snapshot.as_ref());
@@ -90,7 +94,7 @@ pub(crate) fn list(log: &Log, each: &mut dyn FnMut(StoredDocument)) -> Result<()
 
 /// Erases a document for good, and tells its clients. The erasure is durable on return.
 pub(crate) async fn erase(registry: &Registry, name: &str) -> Result<(), EraseError> {
-    if !registry.holds(name) {
+    if !registry.holds(name).await? {
         return Err(EraseError::Unknown(name.to_owned()));
     }
     // Seconds since 1970, like the epochs of restores: so it is later than the epoch of any earlier
@@ -125,7 +129,7 @@ pub(crate) async fn erase(registry: &Registry, name: &str) -> Result<(), EraseEr
 /// Erases a document whose content cannot be read. An old copy of a client therefore brings its
 /// content back.
 async fn erase_unread(registry: &Registry, name: &str, epoch: u32) -> Result<(), EraseError> {
-    let (log, document) = (registry.log().clone(), name.to_owned());
+    let (log, document) = (Arc::clone(registry.log()), name.to_owned());
     let erasing = tokio::task::spawn_blocking(move || {
         let mut open = log.open_unread(&document)?;
         let epoch = epoch.max(log.epoch().saturating_add(1));

@@ -5,16 +5,16 @@
 
 use std::sync::Arc;
 
-use baton_log::Log;
+use baton_log::Journals;
 
 use crate::limits::tenant_quota::TenantQuota;
 
 /// Starts to read the store, on a thread of its own, if there are limits that need it.
-pub(crate) fn count(log: &Log, tenants: &Arc<TenantQuota>) {
+pub(crate) fn count(log: &Arc<dyn Journals>, tenants: &Arc<TenantQuota>) {
     if !tenants.needs_store() {
         return;
     }
-    let (log, tenants) = (log.clone(), Arc::clone(tenants));
+    let (log, tenants) = (Arc::clone(log), Arc::clone(tenants));
     tokio::task::spawn_blocking(move || {
         let read = log.read_all(&mut |info, loaded| {
             if info.erased {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use baton_log::{DocumentLog, Log};
+use baton_log::{DocumentJournal, Journals};
 use baton_presence::Time;
 use baton_room::{Growth, Room, StorageLimit};
 
@@ -41,7 +41,7 @@ pub(crate) struct StorageQuota {
     documents: usize,
     store: u64,
     awareness: usize,
-    log: Log,
+    log: Arc<dyn Journals>,
     refusals: Arc<RejectionCounters>,
     tenants: Arc<TenantQuota>,
     awareness_used: AtomicUsize,
@@ -49,7 +49,11 @@ pub(crate) struct StorageQuota {
 
 impl StorageQuota {
     /// Returns the limits of these settings.
-    pub(crate) fn new(settings: &Settings, log: Log, refusals: Arc<RejectionCounters>) -> Self {
+    pub(crate) fn new(
+        settings: &Settings,
+        log: Arc<dyn Journals>,
+        refusals: Arc<RejectionCounters>,
+    ) -> Self {
         Self {
             document: settings.max_document.as_u64(),
             documents: settings.max_documents_stored,
@@ -143,13 +147,13 @@ impl StorageAccount {
     }
 
     /// Notes what the document stores now.
-    pub(crate) fn note(&mut self, log: &DocumentLog) {
+    pub(crate) fn note(&mut self, log: &dyn DocumentJournal) {
         if let Some(tenant) = &mut self.tenant {
             tenant.note(log);
         }
     }
 
-    fn growth(&self, log: &DocumentLog) -> Growth {
+    fn growth(&self, log: &dyn DocumentJournal) -> Growth {
         let quota = &self.quota;
         if quota.log.is_full() {
             let limit = StorageLimit::Store(quota.store);
@@ -170,7 +174,7 @@ impl StorageAccount {
     }
 
     /// Tells a room what it may use in the step that follows.
-    pub(crate) fn open(&self, room: &mut Room, log: &DocumentLog) {
+    pub(crate) fn open(&self, room: &mut Room, log: &dyn DocumentJournal) {
         let quota = &self.quota;
         room.budget().allow_growth(self.growth(log));
         let others = quota.awareness_bytes().saturating_sub(self.awareness);
@@ -205,7 +209,7 @@ impl StorageAccount {
 
     /// Returns true if a snapshot is to be written now because the document is near its limit. The
     /// snapshot omits deleted content, so that the document may have room again.
-    pub(crate) fn wants_snapshot(&mut self, log: &DocumentLog, now: Time) -> bool {
+    pub(crate) fn wants_snapshot(&mut self, log: &dyn DocumentJournal, now: Time) -> bool {
         let limit = self.quota.document;
         let near = log.stored_bytes() > limit / 4 * 3 && log.tail_bytes() >= limit / 16;
         let wanted = near || (self.wants_snapshot && log.tail_records() > 0);

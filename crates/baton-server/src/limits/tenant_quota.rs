@@ -13,7 +13,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use baton_auth::TenantPrefix;
-use baton_log::DocumentLog;
+use baton_log::DocumentJournal;
 use parking_lot::Mutex;
 
 use crate::config::Settings;
@@ -186,7 +186,7 @@ impl TenantDocument {
     }
 
     /// Notes what the document stores now.
-    pub(crate) fn note(&mut self, log: &DocumentLog) {
+    pub(crate) fn note(&mut self, log: &dyn DocumentJournal) {
         // The remnant of an erasure is no document before something is written.
         let is_new = self.stored == Some(0) && log.tail_records() == 0;
         self.set(if is_new { 0 } else { log.stored_bytes() });

@@ -25,7 +25,7 @@ use crate::connection::close_codes;
 use crate::connection::session::Session;
 use crate::connection::socket_writer::{SlowReaderLimits, SocketWriter};
 use crate::documents::open_document::OpenDocument;
-use crate::documents::registry::Registry;
+use crate::documents::registry::{OpenError, Registry};
 use crate::documents::work_cost::StepKind;
 use crate::limits::message_rate_limit::MessageRateLimit;
 use crate::net::api_error::ApiError;
@@ -45,7 +45,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// # Errors
 /// The document cannot be opened at the moment.
 pub(crate) async fn whole_document(registry: &Registry, name: &str) -> Result<Bytes, ApiError> {
-    if !registry.holds(name) {
+    let held = registry.holds(name).await;
+    if !held.map_err(|error| not_opened(registry, name, &error.into()))? {
         return Ok(Bytes::from_static(NOTHING));
     }
     let document = open(registry, name).await?;
@@ -190,17 +191,21 @@ async fn decided(
 }
 
 async fn open(registry: &Registry, name: &str) -> Result<Arc<OpenDocument>, ApiError> {
-    registry.open(name).await.map_err(|error| {
-        match error.refusal() {
-            Some(refusal) => registry.refusals().note(refusal, &error),
-            None => tracing::warn!(document = name, %error, "a document could not be opened"),
-        }
-        ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not-opened",
-            error.to_string(),
-        )
-    })
+    let opened = registry.open(name).await;
+    opened.map_err(|error| not_opened(registry, name, &error))
+}
+
+/// Notes that a document could not be opened, and returns the answer to its request.
+fn not_opened(registry: &Registry, name: &str, error: &OpenError) -> ApiError {
+    match error.refusal() {
+        Some(refusal) => registry.refusals().note(refusal, error),
+        None => tracing::warn!(document = name, %error, "a document could not be opened"),
+    }
+    ApiError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "not-opened",
+        error.to_string(),
+    )
 }
 
 /// Looks at a document, on the pool if that takes long.

@@ -137,7 +137,7 @@ fn gauges(app: &App, stats: &LogStats) -> Vec<Sample> {
             bytes,
         ));
     }
-    if let Some(free) = readiness::disk_free(log, &registry.settings().data) {
+    if let Some(free) = readiness::disk_free(&**log, &registry.settings().data) {
         let help = "Bytes free on the disk of the data folder";
         gauges.push(("disk_free_bytes", help, free));
     }
@@ -168,7 +168,7 @@ fn document_gauges(app: &App) -> Vec<Sample> {
         (
             "documents_damaged",
             "Stored documents that were found damaged and cannot be opened",
-            count(log.damaged().len()),
+            count(log.damaged_count()),
         ),
     ]
 }

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use baton_log::{Log, LogHealth};
+use baton_log::{Journals, LogHealth};
 use bytesize::ByteSize;
 use serde::Serialize;
 
@@ -72,7 +72,7 @@ pub(crate) fn check(app: &App) -> Readiness {
         });
     }
     let settings = app.registry().settings();
-    if let Some(free) = disk_free(log, &settings.data)
+    if let Some(free) = disk_free(&**log, &settings.data)
         && free < settings.disk_low.as_u64()
     {
         warnings.push(Reason {
@@ -93,7 +93,7 @@ pub(crate) fn check(app: &App) -> Readiness {
             ),
         });
     }
-    let damaged = log.damaged().len();
+    let damaged = log.damaged_count();
     if damaged > 0 {
         warnings.push(Reason {
             code: "damaged-documents",
@@ -108,7 +108,7 @@ pub(crate) fn check(app: &App) -> Readiness {
 }
 
 /// Returns the bytes free on the disk of the store; `None` for a store in memory.
-pub(crate) fn disk_free(log: &Log, data: &Path) -> Option<u64> {
+pub(crate) fn disk_free(log: &dyn Journals, data: &Path) -> Option<u64> {
     log.bytes_stored()?;
     let disk = rustix::fs::statvfs(data).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))

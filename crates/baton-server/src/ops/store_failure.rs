@@ -5,13 +5,13 @@
 
 use std::sync::{Arc, Weak};
 
-use baton_log::{Log, LogHealth};
+use baton_log::{Journals, LogHealth};
 use tokio::sync::watch;
 
 use crate::documents::open_documents::OpenDocuments;
 
 /// Starts to watch the log, until it is closed.
-pub(crate) fn start(log: &Log, open: &Arc<OpenDocuments>) {
+pub(crate) fn start(log: &dyn Journals, open: &Arc<OpenDocuments>) {
     tokio::spawn(watch(log.watch_health(), Arc::downgrade(open)));
 }
 

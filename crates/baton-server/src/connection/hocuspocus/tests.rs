@@ -28,7 +28,7 @@ type Received = (String, String);
 fn app(change: impl FnOnce(&mut Settings)) -> Arc<App> {
     let mut settings = Settings::default();
     change(&mut settings);
-    let log = Log::in_memory(LogOptions::default()).unwrap();
+    let log = Arc::new(Log::in_memory(LogOptions::default()).unwrap());
     Arc::new(App::new(Arc::new(settings), log).unwrap())
 }
 

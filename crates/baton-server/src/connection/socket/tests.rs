@@ -10,7 +10,7 @@ use crate::connection::close_codes;
 
 /// A request for the document "notes" of a server with the default settings.
 fn entry() -> Opened {
-    let log = Log::in_memory(LogOptions::default()).unwrap();
+    let log = Arc::new(Log::in_memory(LogOptions::default()).unwrap());
     let settings = Arc::new(Settings::default());
     let authorizer = Arc::new(Authorizer::new(&settings).unwrap());
     Opened::Document(Entry {

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use baton_log::{DocumentLog, LogError, Position, Reservation, Urgency};
+use baton_log::{DocumentJournal, LogError, Placement, Position, Reservation, Urgency};
 use baton_presence::Time;
 use baton_room::{
     Awaited, ConnectionId, Departure, Ending, Record, RetiredReplica, Room, Snapshot,
@@ -50,7 +50,9 @@ pub(crate) enum DurabilityNews {
 /// See the module.
 pub(super) struct DocumentState {
     room: Room,
-    log: DocumentLog,
+    log: Box<dyn DocumentJournal>,
+    /// Number of records that this state has proposed.
+    proposed: u64,
     connections: Connections,
     /// Time at which the last connection left; `None` while there is one.
     idle_since: Option<Time>,
@@ -64,10 +66,16 @@ pub(super) struct DocumentState {
 
 impl DocumentState {
     /// Returns the state of a document that was just opened and has no connections.
-    pub(super) fn new(room: Room, log: DocumentLog, account: StorageAccount, now: Time) -> Self {
+    pub(super) fn new(
+        room: Room,
+        log: Box<dyn DocumentJournal>,
+        account: StorageAccount,
+        now: Time,
+    ) -> Self {
         Self {
             room,
             log,
+            proposed: 0,
             connections: Connections::default(),
             idle_since: Some(now),
             sleeps_until: None,
@@ -164,16 +172,16 @@ impl DocumentState {
         now: Time,
         input: impl FnOnce(&mut Room, Time),
     ) -> Result<(), StepError> {
-        self.account.open(&mut self.room, &self.log);
+        self.account.open(&mut self.room, &*self.log);
         input(&mut self.room, now);
         self.account.close(&mut self.room);
         self.append(reservation, now)?;
-        self.account.note(&self.log);
+        self.account.note(&*self.log);
         Ok(())
     }
 
     fn append(&mut self, mut reservation: Reservation, now: Time) -> Result<(), StepError> {
-        let log = &mut self.log;
+        let (log, proposed) = (&mut self.log, &mut self.proposed);
         self.room.settle(now, |record: &Record, awaited: Awaited| {
             let urgency = match awaited {
                 _ if record.is_urgent() => Urgency::Now,
@@ -182,7 +190,11 @@ impl DocumentState {
             };
             let encoded = record.encode()?;
             let paid = reservation.take(encoded.len());
-            Ok(log.append(paid, encoded, urgency)?.get())
+            *proposed += 1;
+            match log.propose(paid, *proposed, encoded, urgency)? {
+                Placement::At(position) => Ok(position.get()),
+                Placement::Later => Err(StepError::PlacedLater),
+            }
         })
     }
 
@@ -260,7 +272,7 @@ impl DocumentState {
 
     /// Returns true if all of the document is stored and no snapshot of it is being written.
     pub(super) fn may_unload(&self) -> bool {
-        self.log.durable() == self.log.last() && !self.snapshots.is_writing()
+        self.log.is_settled() && !self.snapshots.is_writing()
     }
 
     /// Returns true if a snapshot is to be written now: the log has grown, or the document is near
@@ -268,7 +280,7 @@ impl DocumentState {
     pub(super) fn snapshot_is_due(&mut self, now: Time, settings: &Settings) -> bool {
         let compact_after = settings.compact_after.as_u64();
         self.snapshots.is_due(self.log.tail_bytes(), compact_after)
-            || self.account.wants_snapshot(&self.log, now)
+            || self.account.wants_snapshot(&*self.log, now)
     }
 
     /// Returns true if a snapshot is to be written before the idle document leaves memory.
@@ -307,7 +319,7 @@ impl DocumentState {
             return self.snapshot_failed(name, &error);
         }
         self.snapshots.stored(bytes);
-        self.account.note(&self.log);
+        self.account.note(&*self.log);
         self.room.adopt(snapshot.compacted?)
     }
 

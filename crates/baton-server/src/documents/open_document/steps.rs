@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use baton_log::{DocumentLog, LogError, QueueShare, Reservation};
+use baton_log::{DocumentJournal, LogError, QueueShare, Reservation};
 use baton_presence::Time;
 use baton_room::{Ending, Room};
 use tokio::sync::Notify;
@@ -97,7 +97,7 @@ impl OpenDocument {
         name: Arc<str>,
         clock: ServerClock,
         room: Room,
-        log: DocumentLog,
+        log: Box<dyn DocumentJournal>,
         pool: Arc<WorkPool>,
         account: StorageAccount,
     ) -> Self {
@@ -350,7 +350,7 @@ impl OpenDocument {
                 Ending::StoreFailed,
                 "the server cannot save at the moment; what was reported as saved is safe; reconnect later",
             ),
-            StepError::Record(_) => (
+            StepError::Record(_) | StepError::PlacedLater => (
                 Ending::Unavailable,
                 "a fault of the server closed the document; what was reported as saved is safe; reconnect",
             ),
