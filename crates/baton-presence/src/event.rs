@@ -244,4 +244,54 @@ pub enum Event {
         /// All its rights, from now on.
         rights: Rights,
     },
+    /// The connections of these sessions are gone with the server that had them: as
+    /// [`Event::Restarted`], for a part of the sessions. Changes nothing for one without a
+    /// connection. The parties of locks among them have a limited time to resume.
+    ConnectionsLost {
+        /// The sessions.
+        sessions: Vec<SessionId>,
+    },
+}
+
+impl Event {
+    /// Returns the session that the event is about; `None` if it is about none or several.
+    #[must_use]
+    pub const fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Joined { session, .. }
+            | Self::Resumed { session, .. }
+            | Self::Disconnected { session }
+            | Self::Done { session }
+            | Self::Lost { session }
+            | Self::Back { session }
+            | Self::Forgotten { session }
+            | Self::Acquire { session, .. }
+            | Self::Try { session, .. }
+            | Self::Cancel { session }
+            | Self::Release { session, .. }
+            | Self::Claim { session, .. }
+            | Self::OldDecline { session, .. }
+            | Self::Transfer { session, .. }
+            | Self::Request { session, .. }
+            | Self::TakeOver { session, .. }
+            | Self::MoveHere { session, .. }
+            | Self::Drained { session, .. }
+            | Self::OldOfferExpired { session, .. }
+            | Self::GraceOver { session, .. }
+            | Self::RecoveryOver { session, .. }
+            | Self::DrainOver { session, .. }
+            | Self::RequestOver { session, .. }
+            | Self::IdleYield { session, .. }
+            | Self::Decline { session, .. }
+            | Self::OfferExpired { session, .. }
+            | Self::PauseOver { session, .. }
+            | Self::RequestsVoid { session }
+            | Self::RightsSet { session, .. } => Some(*session),
+            Self::Settle
+            | Self::Restarted
+            | Self::AutoPassSet(_)
+            | Self::ModeSet(_)
+            | Self::ConnectionsLost { .. } => None,
+        }
+    }
 }

@@ -93,6 +93,10 @@ impl FailureDetector {
         let cadence = self.frequent_beats.cadence(session);
         self.sessions
             .attach(session, client_kind, cadence, now, &self.timings);
+        // Its timers were those of another server until now.
+        if self.locks.concern(session) {
+            self.sessions.arm(DeadlineKey::Locks, now);
+        }
     }
 
     /// Notes that the session's connection is gone. The remaining life of its ticket begins.

@@ -46,7 +46,7 @@ fn main() {
     let resident = resident() - resident_before;
     let encoded: usize = open
         .iter_mut()
-        .map(|room| room.draft().document_bytes())
+        .map(|room| room.snapshots().draft().document_bytes())
         .sum();
     let asked = ALLOCATOR.current_usage() - before;
     let times = |bytes: usize| bytes as f64 / encoded as f64;

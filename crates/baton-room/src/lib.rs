@@ -52,6 +52,7 @@
 //! | `replica` | the state that the log makes: document, locks, parks; records and snapshots |
 //! | `outbound` | notifications, messages that wait for the disk, coalesced views |
 //! | `message`, `output` | vocabulary between clients and room, and between room and caller |
+//! | `kept_message` | a message that is taken up later |
 //! | `reaction`, `context` | vocabulary between the owners and the room |
 //! | `options`, `error`, `token`, `channel_types`, `park_preview` | leaves |
 
@@ -59,6 +60,7 @@ mod channel_types;
 mod context;
 mod error;
 mod intake;
+mod kept_message;
 mod message;
 mod options;
 mod outbound;
@@ -76,7 +78,7 @@ pub use error::{LoadError, SnapshotError};
 pub use intake::{Budget, BudgetRefusals, Growth, StorageLimit};
 pub use message::{
     AccessNews, Arrival, ConnectionId, Departure, ERASED, Ending, Identity, Incoming, Outgoing,
-    Receipts, ViewOf, WriteScope,
+    Receipts, ToClose, ViewOf, WriteScope,
 };
 pub use options::{LockLimits, ReadOnlyEdits, RoomOptions};
 pub use outbound::{CatchUp, MissedUpdates};
@@ -84,9 +86,9 @@ pub use output::Output;
 pub use park_preview::ParkPreview;
 pub use reaction::protocol_fault;
 pub use replica::{
-    Decision, OVERHEAD, Park, ParkFull, ParkLimits, ParkReason, ParkState, Placing, Profile,
-    RECOVERABLE, Record, RecordError, ReplicatedState, Snapshot, SnapshotDraft, last_joined_ms,
-    remnant,
+    Decision, HostId, OVERHEAD, Park, ParkFull, ParkLimits, ParkReason, ParkState, Placing,
+    Profile, RECOVERABLE, Record, RecordError, ReplicatedState, Snapshot, SnapshotDraft, Snapshots,
+    last_joined_ms, remnant,
 };
-pub use room::{Awaited, Journal, Room, RoomLoad};
+pub use room::{Awaited, Journal, Placement, Room, RoomLoad};
 pub use token::{ResumeToken, Source, TokenHash};

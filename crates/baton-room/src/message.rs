@@ -13,6 +13,21 @@ use crate::token::Source;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
 
+/// The connections that a room closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToClose {
+    /// This one.
+    One(ConnectionId),
+    /// All that it has.
+    All,
+}
+
+impl From<ConnectionId> for ToClose {
+    fn from(connection: ConnectionId) -> Self {
+        Self::One(connection)
+    }
+}
+
 /// A message from a client, of the document or of Baton's own channel, freed from its wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Incoming<'a> {

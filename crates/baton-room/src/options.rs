@@ -7,7 +7,7 @@ use baton_sync::History;
 use baton_sync::awareness::AwarenessLimits;
 use baton_sync::handshake::HandshakeLimits;
 
-use crate::replica::ParkLimits;
+use crate::replica::{HostId, ParkLimits};
 
 /// Limits on locks. Beyond them an operation is refused; locks that are held stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub enum ReadOnlyEdits {
 /// The settings of a room. The default is the design's timings and limits, in epoch 1.
 #[derive(Debug, Clone)]
 pub struct RoomOptions {
+    /// The server that the room runs on, if several write the same log; `None` on one machine.
+    pub host: Option<HostId>,
     /// Clocks of heartbeats and lock; validated by the caller.
     pub timings: Timings,
     /// Epoch of the store, automatic passing of a lost holder's lock, and the mode of a new
@@ -74,6 +76,7 @@ pub struct RoomOptions {
 impl Default for RoomOptions {
     fn default() -> Self {
         Self {
+            host: None,
             timings: Timings::default(),
             lock_settings: LockSettings {
                 epoch: 1,

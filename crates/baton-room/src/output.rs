@@ -1,5 +1,7 @@
 //! The outputs of a room: messages to send, and connections to close.
 
+use bytes::Bytes;
+
 use crate::message::{ConnectionId, Ending, Outgoing};
 use crate::park_preview::ParkPreview;
 
@@ -50,6 +52,10 @@ pub enum Output {
         /// The payload, as a number; never used twice in one room.
         mark: u64,
     },
+    /// An awareness payload for the rooms of this document on other hosts, to be given to
+    /// [`Room::relayed`](crate::Room::relayed) there. It may be lost: a full exchange makes up for
+    /// it. Only if [`RoomOptions::host`](crate::RoomOptions::host) is set.
+    Relay(Bytes),
     /// Close it, after what was sent before. The room has forgotten the connection already.
     Close {
         /// The connection.

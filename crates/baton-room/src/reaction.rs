@@ -6,6 +6,7 @@ use std::time::Duration;
 use baton_presence::{Event, Fence, SessionId};
 use baton_sync::StateVector;
 use baton_sync::control_channel::{ErrorCode, Outcome, ServerMessage};
+use baton_sync::handshake::SyncKind;
 use bytes::Bytes;
 
 use crate::message::{ConnectionId, Ending, Outgoing};
@@ -27,6 +28,8 @@ pub(crate) enum Origin {
     Request(ConnectionId, u64, String),
     /// An edit.
     Update(ConnectionId),
+    /// An edit behind others of its connection that had no position yet: it is judged at its own.
+    Streamed(ConnectionId, StreamedUpdate),
     /// A message without a nonce about a fence: a claim, a decline, or that a lock is drained.
     FenceMessage(ConnectionId),
 }
@@ -35,10 +38,36 @@ impl Origin {
     /// The connection of an edit.
     pub(crate) const fn author(&self) -> Option<ConnectionId> {
         match self {
-            Self::Update(connection) => Some(*connection),
+            Self::Update(connection) | Self::Streamed(connection, _) => Some(*connection),
             _ => None,
         }
     }
+
+    /// The connection whose further operations wait until the record has its position: they are
+    /// judged by what it changes.
+    pub(crate) const fn operator(&self) -> Option<ConnectionId> {
+        match self {
+            Self::Join(connection, _)
+            | Self::Resume(connection, _)
+            | Self::Operation(connection, _)
+            | Self::Request(connection, _, _)
+            | Self::FenceMessage(connection) => Some(*connection),
+            Self::Unanswered | Self::Update(_) | Self::Streamed(..) => None,
+        }
+    }
+
+    /// True if the session of its connection begins or goes on by the record.
+    pub(crate) const fn is_entrance(&self) -> bool {
+        matches!(self, Self::Join(..) | Self::Resume(..))
+    }
+}
+
+/// A sync message that was proposed before it was judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StreamedUpdate {
+    /// Its number among the messages of its connection.
+    pub(crate) number: u64,
+    pub(crate) kind: SyncKind,
 }
 
 /// The facts about a session that goes on.
@@ -65,6 +94,8 @@ pub(crate) enum ProposedRecord {
         at_ms: Option<u64>,
         /// True if its author has no right to write.
         is_suggestion: bool,
+        /// Set if it is not judged yet.
+        streamed: Option<StreamedUpdate>,
     },
 }
 
@@ -72,6 +103,14 @@ impl ProposedRecord {
     /// Proposes a record that answers no client.
     pub(crate) const fn unanswered(record: Record) -> Self {
         Self::Record(record, Origin::Unanswered)
+    }
+
+    /// Returns true if further operations of this connection wait for it.
+    pub(crate) fn is_operation_of(&self, connection: ConnectionId) -> bool {
+        match self {
+            Self::Record(_, origin) => origin.operator() == Some(connection),
+            Self::Update { .. } => false,
+        }
     }
 
     /// Proposes a presence event that answers no client.
@@ -139,6 +178,8 @@ pub(crate) enum Reaction {
     Answer(ConnectionId, Answer),
     /// To every connection.
     Broadcast(Outgoing),
+    /// An awareness payload about clients here, to every connection and to the other hosts.
+    Announce(Bytes),
     /// The page of a session answered this beat, and had its last input this long ago.
     BeatAnswered(SessionId, u64, Duration),
     Close(ConnectionId, Ending, String),

@@ -7,8 +7,11 @@
 mod author;
 mod checked_update;
 mod effect;
+mod entrance;
 mod erasure;
+mod hosts;
 mod indexed_park;
+mod membership;
 mod park;
 mod park_decisions;
 mod park_fit;
@@ -19,16 +22,19 @@ mod people;
 mod record;
 mod record_format;
 mod snapshot;
+mod snapshots;
 mod state;
 mod stored;
 mod write_check;
 
 pub use erasure::remnant;
+pub use hosts::HostId;
 pub use park::{Park, ParkReason, ParkState, RECOVERABLE};
 pub use park_limits::{ParkFull, ParkLimits};
 pub use record::{Decision, OVERHEAD, Placing, Profile, Record};
 pub use record_format::RecordError;
 pub use snapshot::{Snapshot, SnapshotDraft};
+pub use snapshots::Snapshots;
 pub use state::ReplicatedState;
 pub use stored::last_joined_ms;
 

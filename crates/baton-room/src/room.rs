@@ -9,36 +9,42 @@
 //! socket (outputs go out), no disk (records go out, positions come back). The caller's duty after
 //! every call: [`Room::settle`], then [`Room::next_output`] until it is empty.
 
+mod departure;
+mod framing;
+mod in_flight;
+mod incoming;
 mod opening_records;
+mod other_hosts;
 mod placed_record;
+mod reactions;
 mod room_load;
 mod settle;
 
 use std::collections::VecDeque;
 
 use baton_presence::{Proposal, Rights, Time};
-use baton_sync::StateVector;
-use baton_sync::compact::Compacted;
-use baton_sync::replica::RetiredReplica;
 use bytes::Bytes;
 
 use crate::context::context;
 use crate::error::LoadError;
 use crate::intake::{Budget, Intake, finished_recoveries, next_finished_recovery};
 use crate::message::{
-    AccessNews, Arrival, ConnectionId, Departure, Ending, Incoming, Outgoing, Receipts, WriteScope,
+    AccessNews, Arrival, ConnectionId, Departure, Ending, Incoming, Outgoing, Receipts, ToClose,
+    WriteScope,
 };
 use crate::options::RoomOptions;
 use crate::outbound::{CatchUp, MissedUpdates, Outbound, caught_up};
 use crate::output::Output;
-use crate::reaction::{Answer, ProposedRecord, Reaction};
-use crate::replica::{Effect, ReplicatedState, SnapshotDraft};
-use crate::sessions::{Entry, Sessions};
+use crate::reaction::{ProposedRecord, Reaction};
+use crate::replica::{Effect, HostId, ReplicatedState, Snapshots};
+use crate::sessions::Sessions;
 use crate::token::ResumeToken;
 
+use in_flight::InFlight;
 use opening_records::opening_records;
+use reactions::{carry_out, release};
 pub use room_load::RoomLoad;
-pub use settle::{Awaited, Journal};
+pub use settle::{Awaited, Journal, Placement};
 
 /// An open document; see the module.
 pub struct Room {
@@ -48,6 +54,7 @@ pub struct Room {
     intake: Intake,
     outbound: Outbound,
     proposals: VecDeque<ProposedRecord>,
+    in_flight: InFlight,
     /// Time of the last input.
     now: Time,
     /// Empty between two calls; kept for its memory.
@@ -73,12 +80,13 @@ impl Room {
         // A document that was erased is in an epoch of its own until the store's is later.
         options.lock_settings.epoch = options.lock_settings.epoch.max(locks.epoch());
         let is_new = snapshot.is_none() && tail.is_empty();
-        let records = opening_records(locks, options.lock_settings, is_new);
+        let records = opening_records(&state, &options, is_new);
         Ok(Self {
             sessions: Sessions::open(&options, &state, now)?,
             intake: Intake::default(),
             outbound: Outbound::new(state.position(), now),
             proposals: records.map(ProposedRecord::unanswered).collect(),
+            in_flight: InFlight::default(),
             now,
             effects: Vec::new(),
             reactions: Vec::new(),
@@ -114,62 +122,22 @@ impl Room {
         now: Time,
     ) {
         self.now = now;
-        if matches!(message, Incoming::QueueSent) {
-            // It says nothing of the client: a hello may still follow.
-            return self.intake.inboxes_mut().queue_was_sent(connection);
+        let kept = incoming::keep(self, connection, message, fresh, now);
+        if let Some(message) = kept {
+            incoming::take_in(self, connection, message, fresh, now);
         }
-        let mut out = std::mem::take(&mut self.reactions);
-        let entry = Entry {
-            options: &self.options,
-            state: &self.state,
-            fresh,
-            now,
-        };
-        match self.sessions.receive(connection, message, entry, &mut out) {
-            Some(Incoming::Step1(vector)) => out.push(match StateVector::decode(vector) {
-                Ok(since) => {
-                    self.intake.inboxes_mut().count_anew(connection, &since);
-                    Reaction::Answer(connection, Answer::Lacking(since))
-                }
-                Err(error) => {
-                    let fault = format!("a state vector is wrong: {error}");
-                    Reaction::malformed(connection, &fault)
-                }
-            }),
-            Some(Incoming::Sync(kind, update)) => {
-                let cx = context!(self, now);
-                self.intake.update(connection, kind, update, cx, &mut out);
-            }
-            Some(Incoming::Channel(payload)) => {
-                let cx = context!(self, now);
-                self.intake.channel(connection, payload, cx, &mut out);
-            }
-            Some(Incoming::Barrier(version)) => self.intake.barrier(connection, version, &mut out),
-            Some(Incoming::Awareness(payload)) => {
-                let sessions = &mut self.sessions;
-                let refusal = sessions.receive_awareness(connection, payload, now, &mut out);
-                self.intake.budget_mut().refused_awareness(refusal);
-            }
-            Some(Incoming::QueryAwareness) => {
-                let all = self.sessions.awareness().all().map(Answer::Send);
-                out.extend(all.map(|all| Reaction::Answer(connection, all)));
-            }
-            Some(Incoming::QueueSent | Incoming::Other) | None => {}
-        }
-        self.carry_out(out, now);
     }
 
-    /// Notes that bytes came over a connection which are no message: a pong, or a ping.
-    pub fn heard(&mut self, connection: ConnectionId, now: Time) {
-        self.sessions.heard(connection, now);
-    }
-
-    /// Notes the pong to the probe with this mark: a hello that waits for it and names the same Yjs
+    /// Notes that bytes came over a connection which are no message: a ping, or a pong. `mark` is
+    /// that of the probe which a pong answers: a hello that waits for it and names the same Yjs
     /// client id is another client's. Another mark changes nothing.
-    pub fn probed(&mut self, connection: ConnectionId, mark: u64, now: Time) {
-        let mut out = Vec::new();
-        self.sessions.probe_answered(connection, mark, &mut out);
-        self.carry_out(out, now);
+    pub fn heard(&mut self, connection: ConnectionId, mark: Option<u64>, now: Time) {
+        self.sessions.heard(connection, now);
+        if let Some(mark) = mark {
+            let mut out = Vec::new();
+            self.sessions.probe_answered(connection, mark, &mut out);
+            carry_out(self, out, now);
+        }
     }
 
     /// Sets the rights of a connection from now on, such as those of its client's new token. Its
@@ -181,7 +149,7 @@ impl Room {
         let mut out = Vec::new();
         self.sessions
             .set_rights(connection, rights, &self.state, &mut out);
-        self.carry_out(out, now);
+        carry_out(self, out, now);
         if self.sessions.contains(connection) {
             let (to, message) = (connection, Outgoing::Scope(WriteScope::of(rights)));
             self.outbound.push(Output::Send { to, message });
@@ -198,62 +166,51 @@ impl Room {
             .tell_access(connection, news, context!(self, now));
     }
 
-    /// Closes one connection. If its access ended or the document was erased, its client is told so
-    /// in the words of its wire first, which lets it go for good.
-    pub fn close(&mut self, connection: ConnectionId, why: Ending, reason: String, now: Time) {
-        if self.sessions.contains(connection) {
-            let to = connection;
-            if why.denies() && self.sessions.is_stock(to) {
-                let denied = Outgoing::Denied(reason.clone());
-                self.outbound.send(to, denied, now);
-            } else if why.denies() && why != Ending::Erased {
-                let (reason, retry) = (reason.clone(), why == Ending::Expired);
-                self.tell_access(to, AccessNews::Refused { reason, retry }, now);
+    /// Closes one connection, or all, as when the server goes away. If its access ended or the
+    /// document was erased, its client is told so in the words of its wire first, which lets it go
+    /// for good.
+    pub fn close(&mut self, which: impl Into<ToClose>, why: Ending, reason: String, now: Time) {
+        match which.into() {
+            ToClose::One(connection) => departure::close(self, connection, why, reason, now),
+            ToClose::All => {
+                let all: Vec<_> = self.sessions.ids().collect();
+                for connection in all {
+                    departure::close(self, connection, why, reason.clone(), now);
+                }
             }
-            self.outbound.push(Output::Close { to, why, reason });
-            self.disconnect(connection, Departure::Dropped, now);
         }
     }
 
-    /// Closes every connection, as when the server goes away.
-    pub fn close_all(&mut self, why: Ending, reason: &str, now: Time) {
-        let all: Vec<_> = self.sessions.ids().collect();
-        for connection in all {
-            self.close(connection, why, reason.to_owned(), now);
-        }
+    /// Notes that a host is lost: none of its connections is left. Proposes the record that says
+    /// so, if a session is connected to it. To be called again as long as the host is not alive: a
+    /// late record of it may attach a session.
+    pub fn host_lost(&mut self, host: HostId, now: Time) {
+        other_hosts::lost(self, host, now);
     }
 
-    /// Notes that a connection ended. Harmless for one that the room has closed itself.
+    /// Sets if the log has given no answer for too long. Clients hear that nothing is saved, and no
+    /// beat confirms anything, so that a holder stops by its own clock. Nothing can be granted.
+    pub fn set_isolated(&mut self, isolated: bool, now: Time) {
+        other_hosts::set_isolated(self, isolated, now);
+    }
+
+    /// Takes an [`Output::Relay`] of the room of this document on another host, or its
+    /// [`Room::own_awareness`].
+    pub fn relayed(&mut self, from: HostId, update: &[u8], now: Time) {
+        other_hosts::relayed(self, from, update, now);
+    }
+
+    /// Returns the awareness of the clients here, for a host that has just come; `None` if there is
+    /// none.
+    #[must_use]
+    pub fn own_awareness(&self) -> Option<Bytes> {
+        self.sessions.awareness().own()
+    }
+
+    /// Notes that a connection ended. Harmless for one that the room has closed itself. The messages
+    /// that came before are taken up first, if they wait for a record.
     pub fn disconnect(&mut self, connection: ConnectionId, how: Departure, now: Time) {
-        let Some(left) = self.sessions.disconnect(connection, how, now) else {
-            return;
-        };
-        self.intake.inboxes_mut().disconnect(connection);
-        self.outbound.disconnect(connection);
-        if let Some(removal) = left.awareness.broadcast {
-            let removal = Outgoing::Awareness(removal);
-            self.outbound.broadcast(None, removal, context!(self, now));
-        }
-        for (owner, answer) in left.awareness.answers {
-            let question = self.sessions.awareness().question_of(answer);
-            self.outbound.send(owner, question, now);
-        }
-        self.proposals.extend(left.event.map(ProposedRecord::event));
-        for waiting in self.sessions.drop_claim(connection) {
-            let mut out = Vec::new();
-            let (options, state) = (&self.options, &self.state);
-            let contested = self
-                .sessions
-                .take_contested(waiting, options, state, now, &mut out);
-            self.carry_out(out, now);
-            let Some(contested) = contested else {
-                continue;
-            };
-            // Its session is on the way already, so that no other token is wanted.
-            for message in &contested.messages {
-                self.receive(waiting, message.as_incoming(), contested.token, now);
-            }
-        }
+        departure::client_left(self, connection, how, now);
     }
 
     /// Returns the time at which [`Room::handle_timeout`] wants to be called, if at all.
@@ -263,7 +220,8 @@ impl Room {
             self.sessions.due(),
             self.intake.due(context!(self, self.now)),
             self.outbound.due(&self.state, &self.options),
-            next_finished_recovery(&self.state, self.options.unix_at_zero_ms),
+            next_finished_recovery(&self.state, self.options.unix_at_zero_ms)
+                .map(|due| self.in_flight.patient(due, self.now)),
         ];
         due.into_iter().flatten().min()
     }
@@ -272,7 +230,7 @@ impl Room {
     pub fn handle_timeout(&mut self, now: Time) {
         self.now = now;
         // All that is durable is told before a beat confirms anything.
-        self.release(now);
+        release(self, now);
         let durable = self.outbound.durable();
         let intake_due = self.intake.due(context!(self, now));
         let proposals = self
@@ -301,23 +259,23 @@ impl Room {
         }
         let mut out = Vec::new();
         self.sessions.awareness_mut().refresh(now, &mut out);
-        self.carry_out(out, now);
+        carry_out(self, out, now);
         let finished = finished_recoveries(&self.state, self.options.unix_ms(now)).into_iter();
         self.proposals
             .extend(finished.map(ProposedRecord::unanswered));
         let mut out = Vec::new();
         self.intake.stop_waiting(context!(self, now), &mut out);
-        self.carry_out(out, now);
+        carry_out(self, out, now);
         let mut out = Vec::new();
         self.intake.retry_large(context!(self, now), &mut out);
-        self.carry_out(out, now);
+        carry_out(self, out, now);
         for owner in self.sessions.silent_owners(now) {
             let reason = "nothing came from this connection when another one said the same Yjs client id; this session went on without it";
             self.close(owner, Ending::Superseded, reason.to_owned(), now);
         }
         self.outbound.handle_timeout(context!(self, now));
         // All may be durable already.
-        self.release(now);
+        release(self, now);
         self.outbound.keep_alive(&self.sessions, now);
         self.outbound
             .drop_answers(&mut self.state, &self.options, now);
@@ -331,7 +289,7 @@ impl Room {
         let inboxes = self.intake.inboxes_mut();
         self.outbound
             .tell_stock_receipts(inboxes, context!(self, now));
-        self.release(now);
+        release(self, now);
         let inboxes = self.intake.inboxes_mut();
         self.outbound
             .tell_all_receipts(inboxes, context!(self, now));
@@ -341,7 +299,9 @@ impl Room {
     /// called until one does.
     #[must_use]
     pub fn awaits_durability(&self) -> bool {
-        self.outbound.awaits_durability() || self.intake.inboxes().has_unsaved()
+        self.outbound.awaits_durability()
+            || self.intake.inboxes().has_unsaved()
+            || !self.in_flight.is_empty()
     }
 
     /// Returns the next thing for the caller to do.
@@ -362,7 +322,7 @@ impl Room {
         let document = self.state.document();
         RoomLoad {
             connections: self.sessions.connections(),
-            aside_bytes: self.intake.inboxes().aside_bytes() + contested,
+            aside_bytes: self.intake.inboxes().aside_bytes() + contested + self.in_flight.bytes(),
             first_sync_is_encoded: document.has_pieces(self.options.piece_bytes),
         }
     }
@@ -383,15 +343,10 @@ impl Room {
         caught_up(self.state.document(), awareness, missed)
     }
 
-    /// Takes the source of a snapshot, to be written elsewhere while the room goes on.
-    pub fn draft(&mut self) -> SnapshotDraft {
-        self.state.draft()
-    }
-
-    /// Goes on with the document as a snapshot was written of it, without its deleted content.
-    /// Returns the former form of the document, to be dropped where no client waits; `None` if the
-    /// document has changed meanwhile.
-    pub fn adopt(&mut self, compacted: Compacted) -> Option<RetiredReplica> {
-        self.state.adopt(compacted)
+    /// The state of the room, to write snapshots of it.
+    pub const fn snapshots(&mut self) -> Snapshots<'_> {
+        Snapshots {
+            state: &mut self.state,
+        }
     }
 }

@@ -38,7 +38,7 @@ fn people_who_only_edit_cost_no_document_of_the_library() {
     }
     let snapshot = (
         host.room.state().position(),
-        host.room.draft().write().unwrap().bytes,
+        host.room.snapshots().draft().write().unwrap().bytes,
     );
     let room = &host.room;
     let again = Room::open(RoomOptions::default(), None, host.records(), Time::ZERO).unwrap();

@@ -178,5 +178,7 @@ pub(crate) fn event(position: u64, record: &Record) -> Option<Event> {
         | Record::Suggested { .. }
         | Record::Epoch(_)
         | Record::ParkDecided { .. } => None,
+        // Only hosts of a cluster write these.
+        Record::AttachedTo { .. } | Record::Since { .. } | Record::HostLost { .. } => None,
     }
 }

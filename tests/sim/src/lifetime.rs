@@ -3,7 +3,7 @@
 //! Owns what is compared when: at each opening and each snapshot the room that the log makes stands beside the live one.
 
 use baton_presence::Event;
-use baton_room::{Decision, Ending, Record, Room};
+use baton_room::{Decision, Ending, Record, Room, ToClose};
 use bytes::Bytes;
 
 use crate::book::Book;
@@ -98,7 +98,10 @@ impl World {
 
     /// The server stops in good order, and comes again.
     pub(crate) fn restart(&mut self) {
-        self.serve(|room, now| room.close_all(Ending::GoingAway, "the server goes away", now));
+        self.serve(|room, now| {
+            let reason = "the server goes away".to_owned();
+            room.close(ToClose::All, Ending::GoingAway, reason, now);
+        });
         let Some(lived) = self.room.take() else {
             return;
         };

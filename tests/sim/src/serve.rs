@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use baton_presence::{Change, Time};
 use baton_room::{
-    Awaited, ConnectionId, Departure, Ending, Incoming, Journal, Outgoing, Output, Park, Record,
-    Room, SyncKind, protocol_fault,
+    Awaited, ConnectionId, Departure, Ending, Incoming, Journal, Outgoing, Output, Park, Placement,
+    Record, Room, SyncKind, protocol_fault,
 };
 use baton_sync::control_channel::ServerMessage;
 use baton_sync::y_websocket::{self, FrameError, Message};
@@ -57,7 +57,7 @@ impl Journal for SimulatedLog<'_> {
         record: &mut Record,
         _: Awaited,
         now: Time,
-    ) -> Result<u64, NotEncoded> {
+    ) -> Result<Placement, NotEncoded> {
         let proposed = record.clone();
         let mut parts = self.world.falsify(room, proposed.clone());
         let last = parts.pop_back().unwrap_or_else(|| proposed.clone());
@@ -68,7 +68,7 @@ impl Journal for SimulatedLog<'_> {
         };
         for part in parts {
             let pending = self.world.before(room, &part, &part).ok_or(NotEncoded)?;
-            room.replay(pending.position, part, now);
+            room.commit(pending.position, None, part, now);
             self.world.after_record(room, pending, now);
         }
         let pending = self
@@ -78,7 +78,7 @@ impl Journal for SimulatedLog<'_> {
         *record = last;
         let position = pending.position;
         self.pending = Some(pending);
-        Ok(position)
+        Ok(Placement::At(position))
     }
 
     fn applied(&mut self, room: &mut Room, _: u64, now: Time) {
@@ -215,6 +215,7 @@ impl World {
                 Output::Show { to, preview } => self.say(no(to), &preview.render(), &mut behind),
                 Output::Ping { to } => self.send_down(no(to), Packet::Ping),
                 Output::Probe { to, mark } => self.send_down(no(to), Packet::Probe(mark)),
+                Output::Relay(_) => {}
                 Output::Close { to, why, .. } => {
                     self.send_down(no(to), Packet::Close(Some(code(why))));
                     self.conns[no(to)].server = End::Closed;
@@ -325,12 +326,11 @@ impl World {
                 });
             }
             Packet::Ping | Packet::Pong | Packet::Probe(_) => {
-                self.serve(|room, now| room.heard(id(conn), now));
+                self.serve(|room, now| room.heard(id(conn), None, now));
             }
             Packet::Probed(mark) => {
                 self.serve(|room, now| {
-                    room.heard(id(conn), now);
-                    room.probed(id(conn), *mark, now);
+                    room.heard(id(conn), Some(*mark), now);
                 });
             }
             Packet::Close(code) => {

@@ -5,7 +5,7 @@ use super::offer_pauses::OfferPauses;
 use super::proposal::Proposal;
 use super::requester_timers::RequesterTimers;
 use super::session_table::SessionTable;
-use crate::{Change, LockState, Time, Timings};
+use crate::{Change, LockState, SessionId, Time, Timings};
 
 /// Timers of locks, pauses of waiters, and the patience with requesters that are gone.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +31,11 @@ impl LockDeadlines {
         }
     }
 
+    /// Returns true if a deadline depends on the connection of this session.
+    pub(crate) fn concern(&self, session: SessionId) -> bool {
+        self.timers.has_party(session) || self.pauses.has(session)
+    }
+
     /// Sets the deadlines by the present lock state.
     pub(crate) fn follow(
         &mut self,
@@ -41,7 +46,7 @@ impl LockDeadlines {
     ) {
         self.timers.follow(lock_state, sessions, timings, now);
         self.pauses.follow(lock_state);
-        self.requesters.follow(lock_state, timings, now);
+        self.requesters.follow(lock_state, sessions, timings, now);
     }
 
     /// Returns the next deadline.
@@ -53,7 +58,7 @@ impl LockDeadlines {
     ) -> Option<Time> {
         let next = [
             self.timers.next(lock_state, sessions, timings),
-            self.pauses.next(lock_state),
+            self.pauses.next(lock_state, sessions),
             self.requesters.next(),
         ];
         next.into_iter().flatten().min()
@@ -69,7 +74,7 @@ impl LockDeadlines {
         out: &mut Vec<Proposal>,
     ) {
         self.timers.check(now, lock_state, sessions, timings, out);
-        self.pauses.check(now, lock_state, out);
+        self.pauses.check(now, lock_state, sessions, out);
         self.requesters.check(now, out);
     }
 }

@@ -57,6 +57,8 @@ impl Limit {
 struct LockTimer {
     fence: Fence,
     party: SessionId,
+    /// The party has its connection to another server, whose timer counts.
+    elsewhere: bool,
     state: TimedState,
     /// Earliest end of the state; see [`LockTimer::ends`] for what may delay it.
     ends: Option<Limit>,
@@ -93,6 +95,11 @@ impl LockTimers {
             .binary_search_by_key(&fence, |timer| timer.fence)
             .ok()?;
         self.timers.get_mut(index)
+    }
+
+    /// Returns true if a lock of this session has a timer.
+    pub(crate) fn has_party(&self, session: SessionId) -> bool {
+        self.timers.iter().any(|timer| timer.party == session)
     }
 
     /// Returns true if this lock was in an open offer at the last look at the lock state.
@@ -154,12 +161,16 @@ impl LockTimers {
             let old = before.next_if(|old| old.fence == grant.fence);
             self.timers
                 .push(timer_of(grant, old, sessions, timings, now));
+            if let Some(timer) = self.timers.last_mut() {
+                timer.elsewhere = sessions.is_elsewhere(grant.party, lock_state);
+            }
         }
     }
 
     /// Returns the next end of a state of a lock.
     fn first_end(&self) -> Option<Time> {
-        self.timers.iter().filter_map(LockTimer::ends).min()
+        let here = self.timers.iter().filter(|timer| !timer.elsewhere);
+        here.filter_map(LockTimer::ends).min()
     }
 
     /// Returns the next time at which a proposal is due.
@@ -170,11 +181,8 @@ impl LockTimers {
         timings: &Timings,
     ) -> Option<Time> {
         let mut next = self.first_end();
-        for timer in self
-            .timers
-            .iter()
-            .filter(|timer| timer.state == TimedState::Held)
-        {
+        let held = |timer: &&LockTimer| timer.state == TimedState::Held && !timer.elsewhere;
+        for timer in self.timers.iter().filter(held) {
             let earlier = timer.waiters_turn(sessions, timings);
             let earlier = earlier.filter(|at| next.is_none_or(|next| *at < next));
             // The costly question comes last: few of hundreds of holders are next.
@@ -198,7 +206,7 @@ impl LockTimers {
             let Some(grant) = lock_state.grant(timer.fence) else {
                 continue;
             };
-            if state_of(grant) != timer.state {
+            if state_of(grant) != timer.state || timer.elsewhere {
                 continue;
             }
             timer.end(now, out);
@@ -378,6 +386,7 @@ fn timer_of(
     LockTimer {
         fence: grant.fence,
         party: grant.party,
+        elsewhere: false,
         state,
         ends,
         lease_ends,

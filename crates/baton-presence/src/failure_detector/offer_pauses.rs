@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::proposal::{PROPOSE_AGAIN_AFTER, Proposal};
+use super::session_table::SessionTable;
 use crate::{Event, Fence, LockState, SessionId, Time, Timings};
 
 /// Pause of one waiter.
@@ -15,6 +16,14 @@ struct Pause {
     /// Fence of the missed offer.
     fence: Fence,
     until: Time,
+}
+
+impl Pause {
+    /// Returns true if nothing is in the way of the waiter, and no other server watches it.
+    fn is_free(&self, lock_state: &LockState, sessions: &SessionTable) -> bool {
+        lock_state.others_had_their_turn(self.session)
+            && !sessions.is_elsewhere(self.session, lock_state)
+    }
 }
 
 /// All present pauses: few at any time, of waiters that are live and missed an offer.
@@ -32,6 +41,11 @@ fn pause_after(missed: u32, timings: &Timings) -> Duration {
 }
 
 impl OfferPauses {
+    /// Returns true if this waiter has a pause.
+    pub(crate) fn has(&self, session: SessionId) -> bool {
+        self.pauses.iter().any(|pause| pause.session == session)
+    }
+
     /// Begins the pause of a session that missed this offer, as the `missed`-th in a row.
     pub(crate) fn begin(
         &mut self,
@@ -63,16 +77,22 @@ impl OfferPauses {
     }
 
     /// Returns the end of the next pause, among the waiters with nothing in their way.
-    pub(crate) fn next(&self, lock_state: &LockState) -> Option<Time> {
-        let free = |pause: &&Pause| lock_state.others_had_their_turn(pause.session);
+    pub(crate) fn next(&self, lock_state: &LockState, sessions: &SessionTable) -> Option<Time> {
+        let free = |pause: &&Pause| pause.is_free(lock_state, sessions);
         let free = self.pauses.iter().filter(free);
         free.map(|pause| pause.until).min()
     }
 
     /// Proposes the end of the pauses that are over.
-    pub(crate) fn check(&mut self, now: Time, lock_state: &LockState, out: &mut Vec<Proposal>) {
+    pub(crate) fn check(
+        &mut self,
+        now: Time,
+        lock_state: &LockState,
+        sessions: &SessionTable,
+        out: &mut Vec<Proposal>,
+    ) {
         for pause in &mut self.pauses {
-            if pause.until > now || !lock_state.others_had_their_turn(pause.session) {
+            if pause.until > now || !pause.is_free(lock_state, sessions) {
                 continue;
             }
             let (session, fence) = (pause.session, pause.fence);

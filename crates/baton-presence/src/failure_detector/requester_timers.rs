@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::proposal::{PROPOSE_AGAIN_AFTER, Proposal};
+use super::session_table::SessionTable;
 use crate::{Event, LockState, Presence, SessionId, Time, Timings};
 
 /// The requesting sessions that are not live, each with the time at which its requests are void.
@@ -19,13 +20,21 @@ impl RequesterTimers {
     /// of all others.
     ///
     /// A silent requester has no time left, because it was silent for the offline time already.
-    /// One without a connection has the offline time to return.
-    pub(crate) fn follow(&mut self, lock_state: &LockState, timings: &Timings, now: Time) {
+    /// One without a connection has the offline time to return. One that is silent on another
+    /// server is judged there.
+    pub(crate) fn follow(
+        &mut self,
+        lock_state: &LockState,
+        sessions: &SessionTable,
+        timings: &Timings,
+        now: Time,
+    ) {
         let before = std::mem::take(&mut self.void_at);
         let requesters = lock_state.grants().filter_map(|grant| grant.requested_by);
         for session in requesters {
             let void_at = match lock_state.peer(session).map(|peer| peer.presence) {
                 Some(Presence::Live) => continue,
+                Some(Presence::Silent) if sessions.is_elsewhere(session, lock_state) => continue,
                 Some(Presence::Away) => now + timings.offline_after,
                 Some(Presence::Silent) | None => now,
             };

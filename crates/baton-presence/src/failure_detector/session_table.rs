@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::session_liveness::SessionLiveness;
-use crate::{SessionId, Time};
+use crate::{LockState, Presence, SessionId, Time};
 
 /// Sessions by slot, with a count of those that are connected and of those that are shaky.
 ///
@@ -30,6 +30,15 @@ impl SessionTable {
 
     pub(crate) fn get(&self, session: SessionId) -> Option<&SessionLiveness> {
         self.at(self.slot(session)?)
+    }
+
+    /// Returns true if the session has its connection to another server, which watches it: it is
+    /// present, and was never connected here, or was removed.
+    pub(crate) fn is_elsewhere(&self, session: SessionId, lock_state: &LockState) -> bool {
+        let peer = lock_state
+            .peer(session)
+            .filter(|_| self.slot(session).is_none());
+        peer.is_some_and(|peer| peer.presence != Presence::Away)
     }
 
     /// Changes the session in `slot`, and keeps the counts.

@@ -7,8 +7,8 @@ use super::lock_requests::{
     try_now,
 };
 use super::membership::{
-    back, disconnected, done, forgotten, grace_over, joined, lost, recovery_over, restarted,
-    resumed,
+    back, connections_lost, disconnected, done, forgotten, grace_over, joined, lost, recovery_over,
+    restarted, resumed,
 };
 use super::revocation::rights_set;
 use super::state::State;
@@ -87,5 +87,6 @@ pub(crate) fn dispatch(state: &mut State, event: &Event, step: &mut Step<'_>) {
         }
         Event::RequestsVoid { session } => requests_void(state, session, step),
         Event::RightsSet { session, rights } => rights_set(state, session, rights, step),
+        Event::ConnectionsLost { ref sessions } => connections_lost(state, sessions, step),
     }
 }

@@ -218,17 +218,38 @@ fn set_overdue(state: &mut State, fence: Fence) {
 /// Applies [`Event::Restarted`](crate::Event::Restarted).
 pub(crate) fn restarted(state: &mut State, step: &mut Step<'_>) {
     step.report(Change::Restarted);
-    let connected: Vec<_> = state
-        .roster()
-        .iter()
-        .filter(|peer| peer.presence != Presence::Away)
-        .map(|peer| peer.session)
-        .collect();
-    for session in connected {
-        state.set_presence(session, Presence::Away);
-        step.report(Change::Detached { session });
+    let all: Vec<_> = state.roster().iter().map(|peer| peer.session).collect();
+    detach(state, &all, step);
+    let fences = state.grants().fences();
+    recover(state, fences, step);
+}
+
+/// Applies [`Event::ConnectionsLost`](crate::Event::ConnectionsLost).
+pub(crate) fn connections_lost(state: &mut State, sessions: &[SessionId], step: &mut Step<'_>) {
+    // One that is away already keeps its grace.
+    for session in detach(state, sessions, step) {
+        let fences = state.grants().fences_with(session);
+        recover(state, fences, step);
     }
-    for fence in state.grants().fences() {
+}
+
+/// Ends the connections of these sessions, without their fault. Returns those that had one.
+fn detach(state: &mut State, sessions: &[SessionId], step: &mut Step<'_>) -> Vec<SessionId> {
+    let is_connected = |session: &SessionId| {
+        let peer = state.peer(*session);
+        peer.is_some_and(|peer| peer.presence != Presence::Away)
+    };
+    let connected: Vec<_> = sessions.iter().copied().filter(is_connected).collect();
+    for session in &connected {
+        state.set_presence(*session, Presence::Away);
+        step.report(Change::Detached { session: *session });
+    }
+    connected
+}
+
+/// Gives the parties of these locks their time to resume.
+fn recover(state: &mut State, fences: Vec<Fence>, step: &mut Step<'_>) {
+    for fence in fences {
         state.change_grant(fence, |grant| grant.enter(GrantState::Recovering));
         if let Some(grant) = state.grants().get(fence) {
             step.report(Change::Recovering {

@@ -33,6 +33,8 @@ pub(super) struct Inbox {
     pub(super) deferred: Vec<ClientMessage>,
     /// Proposed updates that have no position yet.
     pub(super) proposed: u32,
+    /// Updates that wait for the position of one before them.
+    pub(super) behind: EarlyMessages,
     pub(super) read_only: ReadOnlyNotices,
     /// The connection is being closed: nothing more of it is taken.
     pub(super) closing: bool,
@@ -54,6 +56,7 @@ impl Inbox {
             resync: ResyncState::Done,
             deferred: Vec::new(),
             proposed: 0,
+            behind: EarlyMessages::default(),
             read_only: ReadOnlyNotices::default(),
             closing: false,
         }

@@ -237,6 +237,17 @@ impl Inboxes {
         })
     }
 
+    /// Returns true if updates of this connection wait for the position of one before them.
+    pub(crate) fn is_behind(&self, connection: ConnectionId) -> bool {
+        self.behind_bytes(connection) > 0
+    }
+
+    /// Bytes of the updates of this connection that wait for the position of one before them.
+    pub(crate) fn behind_bytes(&self, connection: ConnectionId) -> usize {
+        let inbox = self.all.get(&connection);
+        inbox.map_or(0, |inbox| inbox.behind.bytes())
+    }
+
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Inbox> {
         self.all.values_mut().map(Box::as_mut)
     }

@@ -244,6 +244,7 @@ impl Intake {
             update,
             at_ms,
             is_suggestion,
+            streamed: None,
         }));
         true
     }

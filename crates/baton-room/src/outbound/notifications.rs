@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use baton_presence::{Change, Fence, LockRefusal, LossReason, Proposal, SessionId};
-use baton_sync::control_channel::ServerMessage;
+use baton_sync::control_channel::{ErrorCode, ServerMessage};
 
 use super::durability_gate::Held;
 use super::lock_messages::{granted_or_asked, lost, requested};
@@ -24,6 +24,8 @@ use crate::reaction::Origin;
 use crate::replica::{Effect, ParkReason};
 use crate::sessions::Attachment;
 use crate::token::ResumeToken;
+
+const UNSAVED: &str = "this server cannot reach the log at the moment: nothing is lost, but nothing is called saved, and no lock passes, until it can; go on, or wait";
 
 impl Outbound {
     /// Welcomes a session that got its connection.
@@ -141,7 +143,11 @@ impl Outbound {
                 session,
                 n,
                 confirmed,
-            } => self.send_to(session, ServerMessage::Beat { n, confirmed }, cx),
+            } => {
+                // Another host may grant the lock of a holder that goes on here.
+                let confirmed = if self.isolated { 0 } else { confirmed };
+                self.send_to(session, ServerMessage::Beat { n, confirmed }, cx);
+            }
             Proposal::IdleWarning {
                 session,
                 fence,
@@ -162,6 +168,20 @@ impl Outbound {
             }
             Proposal::Record(_) | Proposal::Dead { .. } => {}
         }
+    }
+
+    /// Tells the clients that the log does not answer, or notes that it does again: then they hear
+    /// what is saved.
+    pub(crate) fn set_isolated(&mut self, isolated: bool, cx: Context<'_>) {
+        if isolated && !self.isolated {
+            let message = ServerMessage::Error {
+                code: ErrorCode::Unsaved,
+                message: UNSAVED.to_owned(),
+                retry: true,
+            };
+            self.send_to_channel(&Arc::new(message), cx.sessions);
+        }
+        self.isolated = isolated;
     }
 
     fn tell_of_peer(&mut self, session: SessionId, cx: Context<'_>) {

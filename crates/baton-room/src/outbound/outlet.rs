@@ -43,6 +43,8 @@ pub(crate) struct Outbound {
     pub(super) draining: BTreeMap<Fence, DrainReason>,
     /// Notes of the sessions that request something.
     pub(super) notes: BTreeMap<SessionId, String>,
+    /// The log does not answer.
+    pub(super) isolated: bool,
 }
 
 impl Outbound {
@@ -57,6 +59,7 @@ impl Outbound {
             first_sync: FirstSync::new(now),
             draining: BTreeMap::new(),
             notes: BTreeMap::new(),
+            isolated: false,
         }
     }
 

@@ -28,6 +28,12 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
+    /// Returns the effect of a record about a session that went on in another way meanwhile.
+    pub(crate) fn late() -> Self {
+        let message = "this session went on over another connection meanwhile; nothing changed";
+        Self::Denied(Outcome::Stale, message.to_owned())
+    }
+
     /// The change of the roster or of a lock.
     pub(crate) const fn change(&self) -> Option<&Change> {
         match self {

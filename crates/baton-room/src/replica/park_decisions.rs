@@ -120,13 +120,13 @@ impl ReplicatedState {
 
     /// Returns true if this session or its user wrote the park.
     pub(crate) fn is_author(&self, session: SessionId, park: &Park) -> bool {
-        let user = self.locks.peer(session).and_then(|peer| peer.user);
+        let user = self.locks().peer(session).and_then(|peer| peer.user);
         park.session == session || (user.is_some() && user == park.user)
     }
 
     /// Returns true if this session is shown a discarded park.
     pub(crate) fn sees_discarded(&self, session: SessionId, park: &Park) -> bool {
-        let peer = self.locks.peer(session);
+        let peer = self.locks().peer(session);
         let manages = peer.is_some_and(|peer| peer.rights.contains(Rights::MANAGE));
         manages || self.is_author(session, park)
     }
@@ -144,7 +144,7 @@ impl ReplicatedState {
     pub(crate) fn holds_all(&self, session: SessionId, park: &Park) -> bool {
         let holds = |root: &String| {
             matches!(
-                self.locks.may_write(session, [&**root]),
+                self.locks().may_write(session, [&**root]),
                 WriteRight::Holder(_)
             )
         };
@@ -158,7 +158,7 @@ impl ReplicatedState {
         decision: Decision,
     ) -> Result<(), DecisionRefused> {
         let park = self.parks.get(id).ok_or(DecisionRefused::Unknown(id))?;
-        let peer = self.locks.peer(by);
+        let peer = self.locks().peer(by);
         let manages = peer.is_some_and(|peer| peer.rights.contains(Rights::MANAGE));
         if !manages && !self.is_author(by, park) && !self.holds_all(by, park) {
             return Err(DecisionRefused::NotAllowed(roots(park)));
@@ -173,7 +173,7 @@ impl ReplicatedState {
             return Err(DecisionRefused::Observer);
         }
         let right = self
-            .locks
+            .locks()
             .may_write(by, park.roots.iter().map(String::as_str));
         if let WriteRight::Refused { .. } = right {
             return Err(DecisionRefused::Locked(roots(park)));
@@ -284,7 +284,7 @@ mod tests {
         for (position, record) in (1..).zip(records) {
             state.apply(position, record, None, &mut Vec::new());
         }
-        let fence = state.locks.grants().next().unwrap().fence;
+        let fence = state.locks().grants().next().unwrap().fence;
         let claim = Event::Claim {
             session: holder,
             fence,

@@ -7,6 +7,7 @@ use baton_presence::{ClientKind, Event, Fence, Rights, SessionId, SessionRole, U
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::hosts::HostId;
 use crate::token::TokenHash;
 
 /// Bytes that a record may need beside the update it carries.
@@ -145,9 +146,118 @@ pub enum Record {
         /// Arrival, in milliseconds of Unix time.
         at_ms: u64,
     },
+    /// A session begins or goes on, over a connection to a host of a cluster. One that goes on
+    /// changes nothing if another record has attached the session since.
+    #[serde(skip)]
+    AttachedTo {
+        /// The host.
+        host: HostId,
+        /// Position of the record that attached the session before; 0 if no host of a cluster did.
+        from: u64,
+        /// The token that was shown.
+        shown: Option<TokenHash>,
+        /// The [`Record::Joined`] or [`Record::Resumed`].
+        record: Box<Self>,
+    },
+    /// A record about a session by a host of a cluster. It changes nothing if another record has
+    /// attached or detached the session since.
+    #[serde(skip)]
+    Since {
+        /// The session.
+        session: SessionId,
+        /// Position of the record that attached or detached it last, as the proposer knew it; 0 if
+        /// no host of a cluster did.
+        since: u64,
+        /// The record.
+        record: Box<Self>,
+    },
+    /// A host of a cluster is lost: its sessions are without a connection.
+    #[serde(skip)]
+    HostLost {
+        /// The host. [`HostId::ALONE`] stands for a server outside of a cluster.
+        host: HostId,
+    },
 }
 
 impl Record {
+    /// Returns the record without the frame that a host of a cluster puts around it.
+    #[must_use]
+    pub const fn content(&self) -> &Self {
+        match self {
+            Self::AttachedTo { record, .. } | Self::Since { record, .. } => record,
+            record => record,
+        }
+    }
+
+    /// Returns true if the other record states the same, perhaps at another time.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::ParkDecided {
+                    id, by, decision, ..
+                },
+                Self::ParkDecided {
+                    id: other_id,
+                    by: other_by,
+                    decision: other_decision,
+                    ..
+                },
+            ) => (id, by, decision) == (other_id, other_by, other_decision),
+            (
+                Self::Since {
+                    session,
+                    since,
+                    record,
+                },
+                Self::Since {
+                    session: other_session,
+                    since: other_since,
+                    record: other,
+                },
+            ) => (session, since) == (other_session, other_since) && record.is_alike(other),
+            _ => self == other,
+        }
+    }
+
+    /// Returns the time that it states, in milliseconds of Unix time; 0 if it states none.
+    pub(super) const fn at_ms(&self) -> u64 {
+        match self {
+            Self::Update {
+                at_ms: Some(at_ms), ..
+            }
+            | Self::Joined { at_ms, .. }
+            | Self::Resumed { at_ms, .. }
+            | Self::Suggested { at_ms, .. }
+            | Self::ParkDecided { at_ms, .. } => *at_ms,
+            _ => 0,
+        }
+    }
+
+    /// Returns the session that it is about, or that decides in it; `None` if there is none. A
+    /// session that begins or goes on is not meant.
+    pub(crate) const fn subject(&self) -> Option<SessionId> {
+        match self {
+            Self::Renamed { session, .. }
+            | Self::Update { session, .. }
+            | Self::Suggested { session, .. } => Some(*session),
+            Self::ParkDecided { by, .. } => *by,
+            Self::Presence(event) => event.session(),
+            _ => None,
+        }
+    }
+
+    /// Returns the update that it carries, to be replaced by equal bytes.
+    pub(crate) const fn update_mut(&mut self) -> Option<&mut Bytes> {
+        match self {
+            Self::Update { update, .. } | Self::Suggested { update, .. } => Some(update),
+            Self::Since { record, .. } => match &mut **record {
+                Self::Update { update, .. } | Self::Suggested { update, .. } => Some(update),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Returns the name and colour that it states.
     pub(super) const fn profile(&self) -> Option<&Profile> {
         match self {
@@ -176,7 +286,7 @@ impl Record {
     /// thousand commits.
     #[must_use]
     pub fn is_urgent(&self) -> bool {
-        match self {
+        match self.content() {
             Self::Update { .. } | Self::Suggested { .. } | Self::Renamed { .. } => false,
             Self::Joined { client_kind, .. } => *client_kind != ClientKind::Stock,
             Self::Presence(event) => {

@@ -3,9 +3,13 @@
 //!
 //! Owns the formats and the errors of reading; the meaning of a record is elsewhere.
 
+use baton_presence::SessionId;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
+use super::hosts::HostId;
 use super::record::{Placing, Record};
+use crate::token::TokenHash;
 
 /// First byte of every record but those of the two other formats that are read.
 pub(super) const FORMAT: u8 = 3;
@@ -14,18 +18,39 @@ pub(super) const FORMAT: u8 = 3;
 /// the user's id.
 pub(super) const IDENTIFIED: u8 = 4;
 
+/// The format of a record by a host of a cluster: the postcard form of [`Frame`], then a record of
+/// another format, unless the frame says all.
+pub(super) const FRAMED: u8 = 5;
+
 /// The format in which an edit found its park by its session alone: see [`Placing`]. Still read.
 pub(super) const BY_SESSION: u8 = 2;
 
 /// The format of versions before the first release.
 pub(super) const UNRELEASED: u8 = 1;
 
+/// The part of a record that only hosts of a cluster write.
+#[derive(Serialize, Deserialize)]
+enum Frame {
+    AttachedTo {
+        host: HostId,
+        from: u64,
+        shown: Option<TokenHash>,
+    },
+    Since {
+        session: SessionId,
+        since: u64,
+    },
+    HostLost {
+        host: HostId,
+    },
+}
+
 /// The stored bytes are no record. The store, or a newer Baton, is at fault; nothing changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// Another format.
     #[error(
-        "record format {0} is not known to this version, which writes {FORMAT} and {IDENTIFIED}; use the newer baton that wrote it"
+        "record format {0} is not known to this version, which writes {FORMAT}, {IDENTIFIED} and {FRAMED}; use the newer baton that wrote it"
     )]
     Format(u8),
     /// The format of before the first release.
@@ -44,13 +69,23 @@ impl Record {
     /// # Errors
     /// Only if memory for them cannot be had.
     pub fn encode(&self) -> Result<Bytes, RecordError> {
-        let room = match self {
-            Self::Update { update, .. } | Self::Suggested { update, .. } => update.len() + 32,
+        let room = match self.content() {
+            Self::Update { update, .. } | Self::Suggested { update, .. } => update.len() + 48,
             _ => 160,
         };
         let mut buffer = Vec::with_capacity(room);
-        let user_id = self.profile().and_then(|profile| profile.user_id.as_ref());
-        buffer.push(match self {
+        if let Some(frame) = self.frame() {
+            buffer.push(FRAMED);
+            buffer = postcard::to_extend(&frame, buffer)?;
+        }
+        let content = self.content();
+        if matches!(content, Self::HostLost { .. }) {
+            return Ok(buffer.into());
+        }
+        let user_id = content
+            .profile()
+            .and_then(|profile| profile.user_id.as_ref());
+        buffer.push(match content {
             Self::Update {
                 placing: Placing::BySession,
                 ..
@@ -58,11 +93,22 @@ impl Record {
             _ if user_id.is_some() => IDENTIFIED,
             _ => FORMAT,
         });
-        let mut buffer = postcard::to_extend(self, buffer)?;
+        let mut buffer = postcard::to_extend(content, buffer)?;
         if let Some(user_id) = user_id {
             buffer = postcard::to_extend(user_id, buffer)?;
         }
         Ok(buffer.into())
+    }
+
+    fn frame(&self) -> Option<Frame> {
+        Some(match *self {
+            Self::AttachedTo {
+                host, from, shown, ..
+            } => Frame::AttachedTo { host, from, shown },
+            Self::Since { session, since, .. } => Frame::Since { session, since },
+            Self::HostLost { host } => Frame::HostLost { host },
+            _ => return None,
+        })
     }
 
     /// Reads stored bytes.
@@ -70,6 +116,28 @@ impl Record {
     /// # Errors
     /// See [`RecordError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let Some((&FRAMED, rest)) = bytes.split_first() else {
+            return Self::decode_content(bytes);
+        };
+        let (frame, rest) = postcard::take_from_bytes(rest)?;
+        let content = |rest| Self::decode_content(rest).map(Box::new);
+        Ok(match frame {
+            Frame::AttachedTo { host, from, shown } => Self::AttachedTo {
+                host,
+                from,
+                shown,
+                record: content(rest)?,
+            },
+            Frame::Since { session, since } => Self::Since {
+                session,
+                since,
+                record: content(rest)?,
+            },
+            Frame::HostLost { host } => Self::HostLost { host },
+        })
+    }
+
+    fn decode_content(bytes: &[u8]) -> Result<Self, RecordError> {
         match bytes.split_first() {
             Some((&FORMAT, rest)) => Ok(postcard::from_bytes(rest)?),
             Some((&BY_SESSION, rest)) => {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::stored::Stored;
 use crate::error::SnapshotError;
 
-/// The source of a snapshot; see [`Room::draft`](crate::Room::draft). It shares the document's
+/// The source of a snapshot; see [`Snapshots::draft`](crate::Snapshots::draft). It shares the document's
 /// bytes with the room.
 #[must_use = "a draft is not a snapshot yet"]
 pub struct SnapshotDraft {
@@ -26,7 +26,7 @@ pub struct Snapshot {
     /// The bytes to store.
     pub bytes: Bytes,
     /// The document without its deleted content, if that halves it. The room should go on with it:
-    /// see [`Room::adopt`](crate::Room::adopt).
+    /// see [`Snapshots::adopt`](crate::Snapshots::adopt).
     pub compacted: Option<Compacted>,
     /// The reason why deleted content could not be removed: a fault of this project, to be
     /// reported. The snapshot is complete all the same.

@@ -1,6 +1,8 @@
 //! The state that the log makes: the document, the locks, the sessions, the parks.
 
-use baton_presence::{Change, Event, Fence, LockState, SessionId};
+use std::collections::BTreeSet;
+
+use baton_presence::{Fence, LockState, SessionId};
 use baton_sync::compact::Compacted;
 use baton_sync::handshake::Basis;
 use baton_sync::replica::{RetiredReplica, SyncPieces};
@@ -11,13 +13,16 @@ use bytes::Bytes;
 use super::author::Author;
 use super::checked_update::CheckedUpdate;
 use super::effect::Effect;
+use super::entrance::Entrance;
 use super::erasure;
+use super::hosts::{HostId, Hosts};
+use super::membership::{Attaching, Membership};
 use super::park::Park;
 use super::parks::Parks;
 use super::people::People;
 use super::record::{Placing, Record};
 use super::snapshot::SnapshotDraft;
-use super::stored::{Person, Stored};
+use super::stored::Stored;
 use super::write_check::{Admission, Destination, WriteCheck};
 use crate::error::{LoadError, SnapshotError};
 
@@ -25,12 +30,10 @@ use crate::error::{LoadError, SnapshotError};
 pub struct ReplicatedState {
     position: u64,
     pub(super) document: Replica,
-    pub(super) locks: LockState,
-    people: People,
+    membership: Membership,
     pub(super) parks: Parks,
     /// The newest time that a record stated, in milliseconds of Unix time.
     pub(super) last_at: u64,
-    changes: Vec<Change>,
     /// Fate of deleted content in snapshots: a setting, which no record depends on.
     history: History,
 }
@@ -67,10 +70,12 @@ impl ReplicatedState {
             position,
             parks: Parks::restore(stored.parks, document.state()),
             document,
-            locks,
-            people: People::restore(stored.people),
+            membership: Membership::new(
+                locks,
+                People::restore(stored.people),
+                Hosts::restore(stored.hosts),
+            ),
             last_at: stored.last_at,
-            changes: Vec::new(),
             history,
         })
     }
@@ -84,7 +89,7 @@ impl ReplicatedState {
     /// The epoch of this document: the store's, or a later one since it was erased.
     #[must_use]
     pub fn epoch(&self) -> u32 {
-        self.locks.epoch()
+        self.locks().epoch()
     }
 
     /// The document: its index and its bytes. To read its content, make a
@@ -107,7 +112,7 @@ impl ReplicatedState {
 
     /// Writes the whole state for the log to start from next time, without deleted content. It
     /// stands for all records up to [`ReplicatedState::position`]. To keep the room waiting for
-    /// less, take a [`Room::draft`](crate::Room::draft).
+    /// less, take a [`Snapshots::draft`](crate::Snapshots::draft).
     ///
     /// # Errors
     /// It could not be encoded: a fault of this crate.
@@ -126,7 +131,7 @@ impl ReplicatedState {
     }
 
     pub(crate) const fn locks(&self) -> &LockState {
-        &self.locks
+        self.membership.locks()
     }
 
     pub(crate) const fn all_parks(&self) -> &Parks {
@@ -135,19 +140,30 @@ impl ReplicatedState {
 
     /// The sessions that are here, as people.
     pub(crate) const fn people(&self) -> &People {
-        &self.people
+        self.membership.people()
+    }
+
+    /// The hosts that the sessions here are attached to.
+    pub(crate) const fn attachments(&self) -> &Hosts {
+        self.membership.hosts()
+    }
+
+    /// Returns the hosts of the sessions that have a connection, as the log says.
+    #[must_use]
+    pub fn hosts(&self) -> BTreeSet<HostId> {
+        self.membership.connected_hosts()
     }
 
     /// Returns the author behind a session.
     pub(crate) fn author(&self, session: SessionId) -> Author {
-        Author::of(&self.locks, session, Placing::ByAuthor)
+        Author::of(self.locks(), session, Placing::ByAuthor)
     }
 
     /// Returns the parts by which writes are checked.
     pub(crate) const fn write_check(&self) -> WriteCheck<'_> {
         WriteCheck {
             position: self.position,
-            locks: &self.locks,
+            locks: self.locks(),
             document: self.document.state(),
             parks: &self.parks,
         }
@@ -174,13 +190,11 @@ impl ReplicatedState {
     }
 
     fn draft_of(&self, document: Bytes) -> SnapshotDraft {
-        let stored = Stored {
-            document,
-            fold: self.locks.snapshot(),
-            people: self.people.stored().clone(),
-            parks: self.parks.iter().cloned().collect(),
-            last_at: self.last_at,
-        };
+        let fold = self.membership.lock_snapshot();
+        let mut stored = Stored::without_people(document, fold);
+        self.membership.store(&mut stored);
+        stored.parks = self.parks.iter().cloned().collect();
+        stored.last_at = self.last_at;
         SnapshotDraft {
             position: self.position,
             stored,
@@ -219,79 +233,68 @@ impl ReplicatedState {
         effects: &mut Vec<Effect>,
     ) {
         match record {
-            Record::Joined {
-                client_kind,
-                role,
-                rights,
-                user,
-                token,
-                profile,
-                client,
-                at_ms,
-            } => {
-                self.last_at = self.last_at.max(at_ms);
-                let session = SessionId(position);
-                let person = Person {
-                    token,
-                    profile,
-                    client,
-                };
-                self.people.join(session, person);
-                let joined = Event::Joined {
-                    session,
-                    client_kind,
-                    role,
-                    rights,
-                    user,
-                };
-                self.presence(position, &joined, effects);
-            }
-            Record::Resumed {
+            Record::AttachedTo {
+                host,
+                from,
+                shown,
+                record,
+            } => self.enter(
+                position,
+                *record,
+                Some(Attaching { host, from, shown }),
+                effects,
+            ),
+            Record::Since {
                 session,
-                fences,
-                rights,
-                token,
-                profile,
-                client,
-                at_ms,
-            } => {
-                self.last_at = self.last_at.max(at_ms);
-                let person = Person {
-                    token,
-                    profile,
-                    client,
-                };
-                self.people.resume(session, person);
-                let resumed = Event::Resumed {
-                    session,
-                    fences,
-                    rights,
-                };
-                self.presence(position, &resumed, effects);
+                since,
+                record,
+            } if self.attachments().since(session) != since => {
+                effects.push(match *record {
+                    Record::Update { update, .. } | Record::Suggested { update, .. } => {
+                        Effect::Nothing(update)
+                    }
+                    _ => Effect::late(),
+                });
+            }
+            Record::Since { record, .. } => self.decide(position, *record, checked, effects),
+            Record::HostLost { host } => self.membership.lose_host(position, host, effects),
+            record => self.decide(position, record, checked, effects),
+        }
+        self.position = position;
+    }
+
+    /// Applies a record that counts at its position.
+    fn decide(
+        &mut self,
+        position: u64,
+        record: Record,
+        checked: Option<CheckedUpdate>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.last_at = self.last_at.max(record.at_ms());
+        match record {
+            Record::Joined { .. } | Record::Resumed { .. } => {
+                self.enter(position, record, None, effects);
             }
             Record::Renamed { session, profile } => {
-                if self.people.rename(session, profile) {
+                if self.membership.rename(session, profile) {
                     effects.push(Effect::Renamed(session));
                 }
             }
-            Record::Epoch(epoch) => self.enter(epoch),
-            Record::Presence(event) => self.presence(position, &event, effects),
+            Record::Epoch(epoch) => self.membership.begin_epoch(epoch),
+            Record::Presence(event) => self.membership.apply(position, &event, effects),
             Record::Update {
                 session,
                 update,
-                at_ms,
                 placing,
+                ..
             } => {
-                self.last_at = self.last_at.max(at_ms.unwrap_or(0));
-                let author = Author::of(&self.locks, session, placing);
+                let author = Author::of(self.locks(), session, placing);
                 self.edit(position, author, update, false, checked, effects);
             }
             Record::Suggested {
-                session,
-                update,
-                at_ms,
+                session, update, ..
             } => {
-                self.last_at = self.last_at.max(at_ms);
                 let author = self.author(session);
                 self.edit(position, author, update, true, checked, effects);
             }
@@ -300,33 +303,27 @@ impl ReplicatedState {
                 by,
                 decision,
                 at_ms,
-            } => {
-                self.last_at = self.last_at.max(at_ms);
-                self.decide_park(id, by, decision, at_ms, effects);
-            }
-        }
-        self.position = position;
-    }
-
-    /// Enters a later epoch. A record that states no later one was overtaken, and changes nothing.
-    fn enter(&mut self, epoch: u32) {
-        let entered = self.locks.snapshot().into_epoch(epoch);
-        if let Ok(locks) = entered.and_then(|snapshot| LockState::restore(&snapshot)) {
-            self.locks = locks;
-            self.people.clear();
+            } => self.decide_park(id, by, decision, at_ms, effects),
+            // A frame within a frame is not read from a log.
+            Record::AttachedTo { .. } | Record::Since { .. } | Record::HostLost { .. } => {}
         }
     }
 
-    fn presence(&mut self, position: u64, event: &Event, effects: &mut Vec<Effect>) {
-        self.locks.apply(position, event, &mut self.changes);
-        if self.changes.is_empty() {
-            effects.push(Effect::Quiet);
-        }
-        for change in self.changes.drain(..) {
-            if let Change::Gone { session, .. } = change {
-                self.people.leave(session);
-            }
-            effects.push(Effect::Presence(change));
+    /// Lets a session begin or go on.
+    fn enter(
+        &mut self,
+        position: u64,
+        record: Record,
+        attaching: Option<Attaching>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.last_at = self.last_at.max(record.at_ms());
+        if let Some(entrance) = Entrance::of(position, record)
+            && !self
+                .membership
+                .enter(position, entrance, attaching, effects)
+        {
+            effects.push(Effect::late());
         }
     }
 
@@ -380,15 +377,16 @@ impl ReplicatedState {
         effects: &mut Vec<Effect>,
     ) {
         let session = author.session;
-        let person = self.people.here(session);
+        let person = self.people().here(session);
         let profile = person.map(|person| person.profile.clone());
         let mut fresh = Park::new(position, session, profile.unwrap_or_default(), self.last_at);
         fresh.reason = author.park_reason();
-        let peer = self.locks.peer(session);
+        let peer = self.locks().peer(session);
         fresh.user = peer.and_then(|peer| peer.user);
         fresh.fence_seen = peer.and_then(|peer| peer.fence_seen);
         fresh.fence_now = fence_now;
-        let is_gone = |session| self.locks.peer(session).is_none();
+        let locks = self.membership.locks();
+        let is_gone = |session| locks.peer(session).is_none();
         let document = self.document.state();
         let id = self.parks.add(fresh, author, document, &update, is_gone);
         effects.push(Effect::Parked { id, update });

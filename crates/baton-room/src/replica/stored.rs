@@ -7,6 +7,7 @@ use baton_sync::Replica;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::hosts::Attachment;
 use super::park::Park;
 use super::record::{Profile, Record};
 use super::record_format::{RecordError, UNRELEASED};
@@ -18,6 +19,10 @@ const SNAPSHOT_FORMAT: u8 = 2;
 /// First byte of a snapshot with users of tokens: [`SNAPSHOT_FORMAT`], then the postcard form of
 /// [`UserIds`].
 const IDENTIFIED_SNAPSHOT: u8 = 3;
+
+/// First byte of a snapshot with sessions that hosts of a cluster have attached:
+/// [`IDENTIFIED_SNAPSHOT`], then the postcard form of their attachments.
+const HOSTED_SNAPSHOT: u8 = 4;
 
 /// The log's record of a session beside its presence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +40,9 @@ pub(super) struct Stored {
     pub(super) people: BTreeMap<SessionId, Box<Person>>,
     pub(super) parks: Vec<Park>,
     pub(super) last_at: u64,
+    /// Behind all else, so that older snapshots read as having none.
+    #[serde(skip)]
+    pub(super) hosts: BTreeMap<SessionId, Attachment>,
 }
 
 /// The ids of the users in a snapshot, as their tokens stated them.
@@ -99,13 +107,9 @@ impl Stored {
             Some((&SNAPSHOT_FORMAT, rest)) => {
                 postcard::from_bytes(rest).map_err(|error| error.to_string())
             }
-            Some((&IDENTIFIED_SNAPSHOT, rest)) => {
-                let read =
-                    postcard::take_from_bytes::<Self>(rest).and_then(|(mut stored, rest)| {
-                        postcard::from_bytes::<UserIds>(rest)?.fill(&mut stored);
-                        Ok(stored)
-                    });
-                read.map_err(|error| error.to_string())
+            Some((format @ (&IDENTIFIED_SNAPSHOT | &HOSTED_SNAPSHOT), rest)) => {
+                let is_hosted = *format == HOSTED_SNAPSHOT;
+                Self::read_parts(rest, is_hosted).map_err(|error| error.to_string())
             }
             Some((&UNRELEASED, _)) => Err(RecordError::Unreleased.to_string()),
             Some((other, _)) => Err(format!("format {other} is not known")),
@@ -113,20 +117,39 @@ impl Stored {
         }
     }
 
-    /// Writes a snapshot. An older server reads it, unless it names the user of a token.
+    fn read_parts(bytes: &[u8], is_hosted: bool) -> Result<Self, postcard::Error> {
+        let (mut stored, rest) = postcard::take_from_bytes::<Self>(bytes)?;
+        let (user_ids, rest) = postcard::take_from_bytes::<UserIds>(rest)?;
+        user_ids.fill(&mut stored);
+        if is_hosted {
+            stored.hosts = postcard::from_bytes(rest)?;
+        }
+        Ok(stored)
+    }
+
+    /// Writes a snapshot. An older server reads it, unless it names the user of a token or the host
+    /// of a session.
     ///
     /// # Errors
     /// It cannot be encoded.
     pub(super) fn write(&self, buffer: Vec<u8>) -> Result<Vec<u8>, postcard::Error> {
         let user_ids = UserIds::of(self);
         let mut buffer = buffer;
-        if user_ids.is_empty() {
+        if user_ids.is_empty() && self.hosts.is_empty() {
             buffer.push(SNAPSHOT_FORMAT);
             return postcard::to_extend(self, buffer);
         }
-        buffer.push(IDENTIFIED_SNAPSHOT);
+        buffer.push(if self.hosts.is_empty() {
+            IDENTIFIED_SNAPSHOT
+        } else {
+            HOSTED_SNAPSHOT
+        });
         let buffer = postcard::to_extend(self, buffer)?;
-        postcard::to_extend(&user_ids, buffer)
+        let buffer = postcard::to_extend(&user_ids, buffer)?;
+        if self.hosts.is_empty() {
+            return Ok(buffer);
+        }
+        postcard::to_extend(&self.hosts, buffer)
     }
 
     /// Holds a document and locks, and nothing beside them.
@@ -137,6 +160,7 @@ impl Stored {
             people: BTreeMap::new(),
             parks: Vec::new(),
             last_at: 0,
+            hosts: BTreeMap::new(),
         }
     }
 }
@@ -147,11 +171,11 @@ impl Stored {
 pub fn last_joined_ms(snapshot: Option<&[u8]>, tail: &[Bytes]) -> Option<u64> {
     let stored = snapshot.and_then(|bytes| Stored::read(bytes).ok());
     let records = tail.iter().filter_map(|bytes| Record::decode(bytes).ok());
-    let said = records.filter_map(|record| match record {
+    let said = records.filter_map(|record| match record.content() {
         Record::Joined { at_ms, .. }
         | Record::Resumed { at_ms, .. }
-        | Record::Suggested { at_ms, .. } => Some(at_ms),
-        Record::Update { at_ms, .. } => at_ms,
+        | Record::Suggested { at_ms, .. } => Some(*at_ms),
+        Record::Update { at_ms, .. } => *at_ms,
         _ => None,
     });
     let newest = said.chain(stored.map(|stored| stored.last_at)).max();

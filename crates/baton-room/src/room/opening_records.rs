@@ -1,26 +1,38 @@
 //! The records with which a room begins after its document was loaded.
 
-use baton_presence::{Event, LockSettings, LockState};
+use baton_presence::{Event, LockSettings};
 
-use crate::replica::Record;
+use crate::options::RoomOptions;
+use crate::replica::{HostId, Record, ReplicatedState};
 
 /// Returns the records that make the loaded locks those of this server: a new epoch, the restart,
 /// other settings. The mode is the document's own: only a new document takes it from the settings.
+///
+/// In a cluster no host has restarted the document: its caller names the hosts that are lost. A
+/// server outside of the cluster which wrote the log before writes it no more.
 pub(super) fn opening_records(
-    locks: &LockState,
-    settings: LockSettings,
+    state: &ReplicatedState,
+    options: &RoomOptions,
     is_new: bool,
 ) -> impl Iterator<Item = Record> + use<> {
+    let locks = state.locks();
     let LockSettings {
         epoch,
         auto_pass,
         mode,
-    } = settings;
+    } = options.lock_settings;
     let enters = (locks.epoch() != epoch).then_some(Record::Epoch(epoch));
-    let restarts = (!locks.is_empty()).then_some(Event::Restarted);
+    let restarts = if options.host.is_none() {
+        (!locks.is_empty()).then_some(Record::Presence(Event::Restarted))
+    } else {
+        let host = HostId::ALONE;
+        let is_left = state.hosts().contains(&host);
+        is_left.then_some(Record::HostLost { host })
+    };
     let passes = locks.auto_pass() != auto_pass;
     let passes = passes.then_some(Event::AutoPassSet(auto_pass));
     let modes = (is_new && locks.mode() != mode).then_some(Event::ModeSet(mode));
-    let events = [restarts, passes, modes].into_iter().flatten();
-    enters.into_iter().chain(events.map(Record::Presence))
+    let settings = [passes, modes].into_iter().flatten();
+    let began = [enters, restarts].into_iter().flatten();
+    began.chain(settings.map(Record::Presence))
 }

@@ -2,10 +2,11 @@
 
 use baton_presence::{Change, Event, Time};
 
-use super::Room;
+use super::reactions::carry_out;
+use super::{Room, other_hosts};
 use crate::context::context;
 use crate::intake::own_merges;
-use crate::message::{ConnectionId, Ending};
+use crate::message::{ConnectionId, Departure, Ending};
 use crate::reaction::{Origin, ProposedRecord};
 use crate::replica::{CheckedUpdate, Effect, Record};
 use crate::sessions::Channel;
@@ -18,9 +19,22 @@ pub(super) struct PlacedRecord {
     /// Its update, if it came from a client.
     pub(super) checked: Option<CheckedUpdate>,
     pub(super) origin: Origin,
+    /// The end of its connection, if that came while it was in flight.
+    pub(super) left: Option<Departure>,
 }
 
 impl PlacedRecord {
+    /// A record that this room has not proposed.
+    pub(super) const fn of_another(position: u64, record: Record) -> Self {
+        Self {
+            position,
+            record,
+            checked: None,
+            origin: Origin::Unanswered,
+            left: None,
+        }
+    }
+
     /// Applies it, and lets sessions, intake and outbound follow, in this order.
     pub(super) fn apply_to(self, room: &mut Room, now: Time) {
         let Self {
@@ -28,8 +42,12 @@ impl PlacedRecord {
             record,
             checked,
             origin,
+            left,
         } = self;
         room.now = now;
+        if let Record::HostLost { host } = record {
+            other_hosts::remove_awareness(room, host, now);
+        }
         let mut effects = std::mem::take(&mut room.effects);
         room.state.apply(position, record, checked, &mut effects);
         let changes: Vec<Change> = effects.iter().filter_map(Effect::change).cloned().collect();
@@ -39,15 +57,15 @@ impl PlacedRecord {
         }
         // Before the others are told, so that they are told of a session that is here.
         match &origin {
-            Origin::Update(connection) => {
+            Origin::Update(connection) | Origin::Streamed(connection, _) => {
                 let inboxes = room.intake.inboxes_mut();
                 locks_changed |= inboxes.settle_update(*connection, position, &effects);
             }
             Origin::Join(connection, token) => {
-                attach(room, *connection, *token, &changes, now);
+                attach(room, (*connection, left), *token, &changes, now);
             }
             Origin::Resume(connection, resumption) => {
-                attach(room, *connection, resumption.token, &changes, now);
+                attach(room, (*connection, left), resumption.token, &changes, now);
                 if let Some(session) = room.sessions.session_of(*connection) {
                     room.sessions.keep_unproven(session, resumption.shown);
                 }
@@ -57,13 +75,18 @@ impl PlacedRecord {
             | Origin::Request(..)
             | Origin::FenceMessage(_) => {}
         }
+        if room.options.host.is_some() {
+            other_hosts::follow(room, &origin, &changes, now);
+        }
         let updated = room.intake.inboxes_mut().wake(&effects, origin.author());
         let inboxes = room.intake.inboxes();
         room.outbound
             .notify(&effects, &origin, inboxes, context!(room, now));
         for change in &changes {
             match change {
-                Change::Granted { to, .. } | Change::Resumed { by: to, .. } => {
+                Change::Granted { to, .. } | Change::Resumed { by: to, .. }
+                    if other_hosts::judges(room, *to) =>
+                {
                     let merges = own_merges(&room.state, *to, room.options.unix_ms(now));
                     let merges = merges.into_iter().map(ProposedRecord::unanswered);
                     room.proposals.extend(merges);
@@ -85,7 +108,7 @@ impl PlacedRecord {
         }
         room.intake
             .follow_record(updated, locks_changed, cx, &mut out);
-        room.carry_out(out, now);
+        carry_out(room, out, now);
         if !changes.is_empty() {
             room.outbound.show_locks(context!(room, now));
         }
@@ -94,16 +117,18 @@ impl PlacedRecord {
     }
 }
 
-/// Gives a connection the session that its record made. An older connection is superseded.
+/// Gives a connection the session that its record made. An older connection is superseded. A
+/// session whose connection has gone meanwhile ends: its client never hears of it, but may have
+/// another token for one that went on.
 fn attach(
     room: &mut Room,
-    connection: ConnectionId,
+    (connection, left): (ConnectionId, Option<Departure>),
     token: ResumeToken,
     changes: &[Change],
     now: Time,
 ) {
     let Some(attachment) = room.sessions.attach(connection, changes, now) else {
-        // Only a caller that lets time pass between check and record sees this.
+        // Another connection of the session was faster, or the session is gone.
         let reason = "this session is gone; connect again".to_owned();
         return room.close(connection, Ending::Unavailable, reason, now);
     };
@@ -111,8 +136,14 @@ fn attach(
         let reason = "this session went on over another connection".to_owned();
         room.close(older, Ending::Superseded, reason, now);
     }
+    let session = attachment.session;
     let Some(channel) = attachment.channel else {
-        return;
+        let event = if attachment.resumed && left != Some(Departure::Done) {
+            Event::Disconnected { session }
+        } else {
+            Event::Done { session }
+        };
+        return room.proposals.push_back(ProposedRecord::event(event));
     };
     if attachment.resumed {
         let until = now + room.options.timings.offline_after;
@@ -125,4 +156,6 @@ fn attach(
     // They may have changed while the session was on its way.
     let event = room.sessions.rights_event(connection, &room.state);
     room.proposals.extend(event.map(ProposedRecord::event));
+    let edits = room.in_flight.take_unattached(connection);
+    room.proposals.extend(edits);
 }

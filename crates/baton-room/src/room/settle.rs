@@ -1,15 +1,17 @@
-//! The way of a proposal through a room to its position, and the reactions to what came of it.
+//! The way of a proposal through a room to its position.
 
 use baton_presence::Time;
 
-use super::Room;
+use super::framing::{framed, with_session};
+use super::in_flight::Proposed;
 use super::placed_record::PlacedRecord;
-use crate::context::context;
-use crate::outbound::Released;
-use crate::output::Output;
-use crate::park_preview::ParkPreview;
-use crate::reaction::{Answer, Origin, ProposedRecord, Reaction};
-use crate::replica::{Placing, Record};
+use super::{Room, incoming};
+use crate::message::ConnectionId;
+use crate::reaction::Origin;
+use crate::replica::Record;
+
+/// Bytes of one connection that may wait until its caller is asked to read no more from it.
+const MOST_WAITING: usize = 64 * 1024;
 
 /// Tells whether a client waits for a record to be durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,15 +22,32 @@ pub enum Awaited {
     No,
 }
 
+/// The position of a record in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// It has this position.
+    At(u64),
+    /// It gets its position later. [`Room::commit`] is told of it under this number, which the
+    /// journal has given to no other record of this room.
+    Later(u64),
+}
+
+impl From<u64> for Placement {
+    fn from(position: u64) -> Self {
+        Self::At(position)
+    }
+}
+
 /// The log, as [`Room::settle`] sees it. A closure that takes a record and [`Awaited`], and returns
-/// the position, is one.
+/// the position or the [`Placement`], is one.
 pub trait Journal {
     /// The error of a failed append.
     type Error;
 
-    /// Appends a record and returns its position. A journal may first let the room
-    /// [replay](Room::replay) records that others appended, and may replace this one: a simulation
-    /// plants faults so.
+    /// Appends a record and returns its placement. A journal may first let the room
+    /// [take](Room::commit) records that others appended, and may replace this one: a simulation
+    /// plants faults so. If it places records later, it places them in the order in which they
+    /// came.
     ///
     /// # Errors
     /// The log takes nothing more.
@@ -38,15 +57,15 @@ pub trait Journal {
         record: &mut Record,
         awaited: Awaited,
         now: Time,
-    ) -> Result<u64, Self::Error>;
+    ) -> Result<Placement, Self::Error>;
 
-    /// The record at `position` took effect.
+    /// The record at `position` took effect, which it had from [`Journal::append`].
     fn applied(&mut self, room: &mut Room, position: u64, now: Time) {
         let _ = (room, position, now);
     }
 }
 
-impl<E, A: FnMut(&Record, Awaited) -> Result<u64, E>> Journal for A {
+impl<E, P: Into<Placement>, A: FnMut(&Record, Awaited) -> Result<P, E>> Journal for A {
     type Error = E;
 
     fn append(
@@ -55,146 +74,96 @@ impl<E, A: FnMut(&Record, Awaited) -> Result<u64, E>> Journal for A {
         record: &mut Record,
         awaited: Awaited,
         _: Time,
-    ) -> Result<u64, E> {
-        self(record, awaited)
+    ) -> Result<Placement, E> {
+        self(record, awaited).map(Into::into)
     }
 }
 
 impl Room {
-    /// Gives each proposed record its position, in order, and applies it. To be called after every
-    /// input; then [`Room::next_output`] until it is empty. The journal is told whether a client
-    /// waits for a record to be durable.
+    /// Gives each proposed record its position, in order, and applies it; one that gets it later
+    /// stays in flight. To be called after every input; then [`Room::next_output`] until it is
+    /// empty. The journal is told whether a client waits for a record to be durable.
     ///
     /// # Errors
     /// The first error of the journal. The room cannot go on then: open it again from its log.
     pub fn settle<J: Journal>(&mut self, now: Time, mut journal: J) -> Result<(), J::Error> {
         while let Some(proposal) = self.proposals.pop_front() {
-            let (mut record, checked, origin) = match proposal {
-                ProposedRecord::Record(record, origin) => (record, None, origin),
-                ProposedRecord::Update {
-                    connection,
-                    update,
-                    at_ms,
-                    is_suggestion,
-                } => {
-                    let Some(session) = self.sessions.session_of(connection) else {
-                        continue;
-                    };
-                    let bytes = update.bytes().clone();
-                    let record = if is_suggestion {
-                        Record::Suggested {
-                            session,
-                            update: bytes,
-                            at_ms: at_ms.unwrap_or(0),
-                        }
-                    } else {
-                        Record::Update {
-                            session,
-                            update: bytes,
-                            at_ms,
-                            placing: Placing::ByAuthor,
-                        }
-                    };
-                    (record, Some(update), Origin::Update(connection))
-                }
+            let Some((record, checked, origin)) = with_session(self, proposal) else {
+                continue;
             };
+            let mut record = match self.options.host {
+                Some(host) => framed(record, &origin, host, &self.state, &self.sessions),
+                None => record,
+            };
+            // A timer that comes up again, or another host's record, asks for it once more.
+            if origin == Origin::Unanswered && self.in_flight.has_alike(&record) {
+                continue;
+            }
             let awaited = if self.awaits_durability() {
                 Awaited::Yes
             } else {
                 Awaited::No
             };
-            let position = journal.append(self, &mut record, awaited, now)?;
-            PlacedRecord {
-                position,
-                record,
-                checked,
-                origin,
+            match journal.append(self, &mut record, awaited, now)? {
+                Placement::At(position) => {
+                    PlacedRecord {
+                        position,
+                        record,
+                        checked,
+                        origin,
+                        left: None,
+                    }
+                    .apply_to(self, now);
+                    journal.applied(self, position, now);
+                }
+                Placement::Later(counter) => {
+                    self.in_flight.push(counter, &record, checked, origin);
+                }
             }
-            .apply_to(self, now);
-            journal.applied(self, position, now);
         }
         Ok(())
     }
 
-    /// Applies a record that this room did not propose and that stands at `position` of its log.
-    pub fn replay(&mut self, position: u64, record: Record, now: Time) {
+    /// Applies the record at `position` of the log: one that this room has proposed, under its
+    /// number, or one of another host. Records come in the order of their positions. To be followed
+    /// by [`Room::settle`], as every input.
+    pub fn commit(&mut self, position: u64, own: Option<u64>, mut record: Record, now: Time) {
+        let proposed = own.and_then(|counter| self.in_flight.take(counter));
+        let Some(Proposed {
+            origin,
+            checked,
+            left,
+            ..
+        }) = proposed
+        else {
+            return PlacedRecord::of_another(position, record).apply_to(self, now);
+        };
+        if let (Some(update), Some(checked)) = (record.update_mut(), &checked)
+            && update == checked.bytes()
+        {
+            // These bytes were scanned.
+            *update = checked.bytes().clone();
+        }
+        let operator = origin.operator();
         PlacedRecord {
             position,
             record,
-            checked: None,
-            origin: Origin::Unanswered,
+            checked,
+            origin,
+            left,
         }
         .apply_to(self, now);
+        if let Some(connection) = operator {
+            incoming::take_up(self, connection, now);
+        }
     }
 
-    /// Carries out reactions, in order.
-    pub(super) fn carry_out(&mut self, mut reactions: Vec<Reaction>, now: Time) {
-        for reaction in reactions.drain(..) {
-            match reaction {
-                Reaction::Propose(proposal) => self.proposals.push_back(proposal),
-                Reaction::Close(connection, why, reason) => {
-                    self.close(connection, why, reason, now);
-                }
-                Reaction::Broadcast(message) => {
-                    self.outbound.broadcast(None, message, context!(self, now));
-                }
-                Reaction::BeatAnswered(session, n, idle) => {
-                    self.sessions.answered(session, n, idle, now);
-                }
-                // A reaction of before may have closed it.
-                Reaction::Answer(to, _) if !self.sessions.contains(to) => {}
-                Reaction::Answer(to, answer) => match answer {
-                    Answer::Send(message) => self.outbound.send(to, message, now),
-                    Answer::Tell(message) => {
-                        self.outbound.tell(to, message, context!(self, now));
-                    }
-                    Answer::Lacking(since) => {
-                        let inboxes = self.intake.inboxes_mut();
-                        let (state, options) = (&mut self.state, &self.options);
-                        self.outbound
-                            .send_lacking(to, &since, inboxes, state, options, now);
-                    }
-                    Answer::Show { nonce, id, updates } => {
-                        let preview = ParkPreview {
-                            nonce,
-                            id,
-                            everything: self.state.everything(),
-                            updates,
-                        };
-                        self.outbound.push(Output::Show { to, preview });
-                    }
-                    Answer::Probe(mark) => self.outbound.push(Output::Probe { to, mark }),
-                    Answer::ParkedBefore(id) => {
-                        self.outbound.tell_parked(to, id, context!(self, now));
-                        // It may be durable already, and then no commit comes to tell it.
-                        self.release(now);
-                    }
-                    Answer::Echo(update) => {
-                        self.outbound.hold_echo(to, update, context!(self, now));
-                        self.release(now);
-                    }
-                    Answer::Receipts => {
-                        let inboxes = self.intake.inboxes_mut();
-                        self.outbound
-                            .tell_receipts(to, inboxes, context!(self, now));
-                    }
-                },
-            }
-        }
-        self.reactions = reactions;
-    }
-
-    /// Tells everything that waited for the disk and is durable.
-    pub(super) fn release(&mut self, now: Time) {
-        while let Some(released) = self.outbound.release(context!(self, now)) {
-            match released {
-                Released::Welcome(to, message) => {
-                    self.sessions.open_channel(to);
-                    self.outbound
-                        .send_channel(to, &message, context!(self, now));
-                }
-                Released::Close(to, why, reason) => self.close(to, why, reason, now),
-            }
-        }
+    /// Returns true if the caller should read no more from this connection for the time being:
+    /// messages of it wait until a record has its position. A further message is kept as well, up
+    /// to a limit, and taken up in its order.
+    #[must_use]
+    pub fn awaits_placement(&self, connection: ConnectionId) -> bool {
+        self.in_flight.bytes_of(connection) + self.intake.inboxes().behind_bytes(connection)
+            > MOST_WAITING
     }
 }

@@ -8,12 +8,13 @@ use std::time::Duration;
 use baton_presence::Time;
 use baton_sync::ClientId;
 use baton_sync::awareness::{
-    Awareness, AwarenessError, AwarenessLimits, AwarenessRefusal, OwnerRemoval, UserStamp,
+    Awareness, AwarenessError, AwarenessLimits, AwarenessRefusal, UserStamp,
 };
 use bytes::Bytes;
 
 use crate::message::{ConnectionId, Outgoing};
 use crate::reaction::{Answer, Reaction};
+use crate::replica::HostId;
 
 /// Soonest look for entries whose owners are to state them again.
 const ROLL_CALL_CHECK: Duration = Duration::from_millis(500);
@@ -35,9 +36,24 @@ pub(super) struct Speaker<'a> {
     pub(super) is_stock: bool,
 }
 
+/// The owner of entries: a connection here, or another host with those of all its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum EntryOwner {
+    Here(ConnectionId),
+    Host(HostId),
+}
+
+/// The effects of a connection's end on the awareness.
+pub(crate) struct AwarenessRemoval {
+    /// For all connections: the entries that were removed with this one.
+    pub(crate) broadcast: Option<Bytes>,
+    /// For one connection each: a removal, which its client answers by stating its entry again.
+    pub(crate) answers: Vec<(ConnectionId, Bytes)>,
+}
+
 /// The awareness of one room.
 pub(crate) struct AwarenessRelay {
-    table: Awareness<ConnectionId>,
+    table: Awareness<EntryOwner>,
     refresh_at: Option<Time>,
 }
 
@@ -62,11 +78,11 @@ impl AwarenessRelay {
             user,
             is_stock,
         } = speaker;
-        match self.table.apply_as(connection, user, payload, now.0) {
+        let owner = EntryOwner::Here(connection);
+        match self.table.apply_as(owner, user, payload, now.0) {
             Ok(applied) => {
                 self.moved(applied.answer.is_some(), now);
-                let changed = applied.broadcast.map(Outgoing::Awareness);
-                out.extend(changed.map(Reaction::Broadcast));
+                out.extend(applied.broadcast.map(Reaction::Announce));
                 let question = applied.answer.map(|removal| self.question_of(removal));
                 let question = question.map(Answer::Send);
                 out.extend(question.map(|question| Reaction::Answer(connection, question)));
@@ -91,7 +107,7 @@ impl AwarenessRelay {
 
     /// Returns the message that has a connection state its entries again, if it has any.
     pub(super) fn question(&self, connection: ConnectionId) -> Option<Outgoing> {
-        let removal = self.table.question(connection)?;
+        let removal = self.table.question(EntryOwner::Here(connection))?;
         Some(self.question_of(removal))
     }
 
@@ -126,15 +142,48 @@ impl AwarenessRelay {
     }
 
     pub(super) fn claim(&mut self, connection: ConnectionId, client: ClientId) {
-        self.table.claim(connection, client);
+        self.table.claim(EntryOwner::Here(connection), client);
     }
 
     pub(super) fn transfer(&mut self, from: ConnectionId, to: ConnectionId) {
+        let (from, to) = (EntryOwner::Here(from), EntryOwner::Here(to));
         self.table.transfer(from, to);
     }
 
-    pub(super) fn removed(&mut self, connection: ConnectionId) -> OwnerRemoval<ConnectionId> {
-        self.table.removed(connection)
+    pub(super) fn removed(&mut self, connection: ConnectionId) -> AwarenessRemoval {
+        let removed = self.table.removed(EntryOwner::Here(connection));
+        let here = |(owner, removal)| Some((connection_of(owner)?, removal));
+        AwarenessRemoval {
+            broadcast: removed.broadcast,
+            answers: removed.answers.into_iter().filter_map(here).collect(),
+        }
+    }
+
+    /// Removes the entries of a host that is lost. Returns the payload for all connections.
+    pub(crate) fn removed_host(&mut self, host: HostId) -> Option<Bytes> {
+        self.table.removed(EntryOwner::Host(host)).broadcast
+    }
+
+    /// Takes the awareness of clients on another host, as it was shown there.
+    pub(crate) fn relayed(
+        &mut self,
+        from: HostId,
+        payload: &[u8],
+        now: Time,
+        out: &mut Vec<Reaction>,
+    ) {
+        // A payload that cannot be read is another version's. The host is trusted otherwise.
+        if let Ok(applied) = self.table.apply(EntryOwner::Host(from), payload, now.0) {
+            self.moved(false, now);
+            let changed = applied.broadcast.map(Outgoing::Awareness);
+            out.extend(changed.map(Reaction::Broadcast));
+        }
+    }
+
+    /// Returns the entries of the clients here, if there are any.
+    pub(crate) fn own(&self) -> Option<Bytes> {
+        self.table
+            .encode_of(|owner| matches!(owner, EntryOwner::Here(_)))
     }
 
     pub(crate) const fn due(&self) -> Option<Time> {
@@ -148,11 +197,14 @@ impl AwarenessRelay {
         }
         let stale = self.table.stale(now.0);
         for (owner, removal) in stale.ask {
+            // The clients of another host are asked there.
+            let Some(owner) = connection_of(owner) else {
+                continue;
+            };
             let question = Answer::Send(self.question_of(removal));
             out.push(Reaction::Answer(owner, question));
         }
-        let gone = stale.broadcast.map(Outgoing::Awareness);
-        out.extend(gone.map(Reaction::Broadcast));
+        out.extend(stale.broadcast.map(Reaction::Announce));
         let next = self.table.next_stale().map(Time);
         self.refresh_at = next.map(|at| at.clamp(now + ROLL_CALL_CHECK, now + AWARENESS_CHECK));
     }
@@ -167,5 +219,12 @@ impl AwarenessRelay {
                 AWARENESS_CHECK
             };
         self.refresh_at = Some(self.refresh_at.map_or(soon, |at| at.min(soon)));
+    }
+}
+
+const fn connection_of(owner: EntryOwner) -> Option<ConnectionId> {
+    match owner {
+        EntryOwner::Here(connection) => Some(connection),
+        EntryOwner::Host(_) => None,
     }
 }

@@ -11,60 +11,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use baton_presence::Time;
-use baton_sync::handshake::SyncKind;
-use bytes::Bytes;
 
 use super::hello::Hello;
+use crate::kept_message::KeptMessage;
 use crate::message::{ConnectionId, Incoming};
 use crate::token::ResumeToken;
 
 /// Time within which the connection that named an id first must answer a ping.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
-
-/// Bytes that a kept message counts beyond its own.
-const OVERHEAD: usize = 64;
-
-/// A message that is kept until its connection has a session.
-#[derive(Debug)]
-pub(crate) enum KeptMessage {
-    Step1(Vec<u8>),
-    Sync(SyncKind, Bytes),
-    Awareness(Vec<u8>),
-    QueryAwareness,
-    Channel(String),
-    Barrier(Vec<u8>),
-    Other,
-}
-
-impl KeptMessage {
-    fn of(message: Incoming<'_>) -> (Self, usize) {
-        match message {
-            Incoming::Step1(vector) => (Self::Step1(vector.to_vec()), vector.len()),
-            Incoming::Sync(kind, update) => {
-                let len = update.len();
-                (Self::Sync(kind, update), len)
-            }
-            Incoming::Awareness(payload) => (Self::Awareness(payload.to_vec()), payload.len()),
-            Incoming::QueryAwareness => (Self::QueryAwareness, 0),
-            Incoming::Channel(payload) => (Self::Channel(payload.to_owned()), payload.len()),
-            Incoming::Barrier(version) => (Self::Barrier(version.to_vec()), version.len()),
-            Incoming::QueueSent | Incoming::Other => (Self::Other, 0),
-        }
-    }
-
-    /// The message as it came.
-    pub(crate) fn as_incoming(&self) -> Incoming<'_> {
-        match self {
-            Self::Step1(vector) => Incoming::Step1(vector),
-            Self::Sync(kind, update) => Incoming::Sync(*kind, update.clone()),
-            Self::Awareness(payload) => Incoming::Awareness(payload),
-            Self::QueryAwareness => Incoming::QueryAwareness,
-            Self::Channel(payload) => Incoming::Channel(payload),
-            Self::Barrier(version) => Incoming::Barrier(version),
-            Self::Other => Incoming::Other,
-        }
-    }
-}
 
 /// A hello that waits.
 pub(super) struct WaitingHello {
@@ -152,8 +106,8 @@ impl ClientIdClaims {
         let Some(waiting) = self.waiting.get_mut(&connection) else {
             return false;
         };
-        let (kept, len) = KeptMessage::of(message);
-        waiting.bytes += len + OVERHEAD;
+        let kept = KeptMessage::of(message);
+        waiting.bytes += kept.cost();
         waiting.messages.push_back(kept);
         waiting.bytes > limit
     }

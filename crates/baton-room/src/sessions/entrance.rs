@@ -284,7 +284,13 @@ impl Sessions {
         let person = state.people().here(session)?;
         let peer = state.locks().peer(session)?;
         let shown = TokenHash::of_text(&resume.token);
-        let known = person.token == shown || self.unproven.get(&session) == Some(&shown);
+        // Of a session on another host nothing proves here that its last token arrived.
+        let is_unproven = match self.connection_of(session) {
+            Some(_) => None,
+            None => state.attachments().shown(session),
+        };
+        let is_unproven = self.unproven.get(&session).or(is_unproven) == Some(&shown);
+        let known = person.token == shown || is_unproven;
         let identity = self.identity_of(connection).map(Identity::id);
         let is_same_user = person.profile.user_id.as_deref() == identity;
         (peer.client_kind == ClientKind::LockAware && known && is_same_user)

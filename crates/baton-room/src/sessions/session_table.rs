@@ -7,9 +7,9 @@ use baton_presence::{
     BeatVerdict, Change, ClientKind, Event, FailureDetector, Proposal, Rights, SessionHealth,
     SessionId, Time,
 };
-use baton_sync::awareness::{AwarenessRefusal, OwnerRemoval, UserStamp};
+use baton_sync::awareness::{AwarenessRefusal, UserStamp};
 
-use super::awareness::{AwarenessRelay, Speaker};
+use super::awareness::{AwarenessRelay, AwarenessRemoval, Speaker};
 use super::client_id_claims::ClientIdClaims;
 use super::connection::{Channel, Connection, ConnectionStage, user_stamp};
 use super::greeting_liveness::{GreetingLiveness, GreetingLook};
@@ -35,13 +35,8 @@ pub(crate) struct Sessions {
     pub(super) awareness: AwarenessRelay,
     /// Awareness states are shown with the users of tokens.
     stamps_awareness: bool,
-}
-
-/// The effects of a connection's end.
-pub(crate) struct Left {
-    /// The record about its session.
-    pub(crate) event: Option<Event>,
-    pub(crate) awareness: OwnerRemoval<ConnectionId>,
+    /// Other hosts may have sessions of the same document.
+    is_hosted: bool,
 }
 
 /// A connection that got its session.
@@ -73,6 +68,7 @@ impl Sessions {
             greeting: GreetingLiveness::default(),
             awareness: AwarenessRelay::new(options.awareness),
             stamps_awareness: options.stamp_awareness,
+            is_hosted: options.host.is_some(),
         })
     }
 
@@ -92,29 +88,47 @@ impl Sessions {
         self.connections.insert(connection, Box::new(here));
     }
 
-    /// Removes a connection. Returns `None` if it was gone already.
+    /// Removes a connection. Returns the event that ends its part in its session, if it has one.
     pub(crate) fn disconnect(
         &mut self,
         connection: ConnectionId,
         how: Departure,
         now: Time,
-    ) -> Option<Left> {
+    ) -> Option<Event> {
         let gone = self.connections.remove(&connection)?;
         self.greeting.forget(connection);
-        let awareness = self.awareness.removed(connection);
-        let mut event = None;
-        if let ConnectionStage::In(session) = gone.stage
-            && self.attached.get(&session) == Some(&connection)
-        {
-            self.attached.remove(&session);
-            self.detector.detached(session, now);
-            // A stock client has nothing to resume with, so its session ends with its connection.
-            event = Some(match (how, gone.channel) {
-                (Departure::Done, _) | (_, Channel::Closed) => Event::Done { session },
-                (Departure::Dropped, _) => Event::Disconnected { session },
-            });
+        let ConnectionStage::In(session) = gone.stage else {
+            return None;
+        };
+        if self.attached.get(&session) != Some(&connection) {
+            return None;
         }
-        Some(Left { event, awareness })
+        self.attached.remove(&session);
+        self.detector.detached(session, now);
+        // A stock client has nothing to resume with, so its session ends with its connection.
+        Some(match (how, gone.channel) {
+            (Departure::Done, _) | (_, Channel::Closed) => Event::Done { session },
+            (Departure::Dropped, _) => Event::Disconnected { session },
+        })
+    }
+
+    /// Removes the awareness entries of a connection.
+    pub(crate) fn remove_awareness(&mut self, connection: ConnectionId) -> AwarenessRemoval {
+        self.awareness.removed(connection)
+    }
+
+    /// Takes the session from its connection, which a record of another host has ended. Returns the
+    /// connection.
+    pub(crate) fn release(&mut self, session: SessionId, now: Time) -> Option<ConnectionId> {
+        let connection = self.attached.remove(&session)?;
+        self.detector.detached(session, now);
+        Some(connection)
+    }
+
+    /// Notes that a session is connected to another host, which watches it.
+    pub(crate) fn attached_elsewhere(&mut self, session: SessionId) {
+        self.detector.removed(session);
+        self.unproven.remove(&session);
     }
 
     /// Forgets the claim of a connection that is gone. Returns the connections whose hellos waited
@@ -299,17 +313,18 @@ impl Sessions {
             _ => None,
         })?;
         self.greeting.forget(connection);
-        let before = self.attached.insert(session, connection);
+        let before = self.attached.remove(&session);
         let superseded = before.filter(|older| *older != connection);
-        if let Some(older) = superseded {
-            self.awareness.transfer(older, connection);
-        }
         let here = self.connections.get_mut(&connection);
         let channel = here.map(|here| {
             here.stage = ConnectionStage::In(session);
             here.channel
         });
         if let Some(channel) = channel {
+            self.attached.insert(session, connection);
+            if let Some(older) = superseded {
+                self.awareness.transfer(older, connection);
+            }
             let client_kind = match channel {
                 Channel::Closed => ClientKind::Stock,
                 Channel::Opening | Channel::Open => ClientKind::LockAware,
@@ -379,7 +394,12 @@ impl Sessions {
         self.claims.silent(now)
     }
 
+    /// Returns the health of a session that is present. That of one on another host is not known
+    /// here, until its host declares it lost.
     pub(crate) fn health(&self, session: SessionId, now: Time) -> SessionHealth {
+        if self.is_hosted && !self.attached.contains_key(&session) {
+            return SessionHealth::Online;
+        }
         self.detector.health(session, now)
     }
 

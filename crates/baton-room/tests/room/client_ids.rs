@@ -91,15 +91,15 @@ fn a_second_session_with_an_id_is_refused_when_the_first_answers_the_probe() {
     // What was under way before is no answer, and neither is a pong to another ping.
     table.pass(seconds(1), &[]);
     let now = table.now;
-    table.room.heard(first, now);
+    table.room.heard(first, None, now);
     table.say(first, &ClientMessage::Cancel { nonce: 1 });
     let mark = probe(&table, first).expect("the first is probed");
-    table.room.probed(first, mark + 1, now);
-    table.room.probed(second, mark, now);
+    table.room.heard(first, Some(mark + 1), now);
+    table.room.heard(second, Some(mark), now);
     table.pass(seconds(0), &[]);
     assert_eq!(closed(&table, second), None);
     let now = table.now;
-    table.room.probed(first, mark, now);
+    table.room.heard(first, Some(mark), now);
     // The table carries out what the room says with the next input.
     table.say(first, &ClientMessage::Cancel { nonce: 2 });
     assert!(complained(&table, second, ErrorCode::ClientId));
@@ -141,7 +141,7 @@ fn a_stalled_server_reads_the_answer_to_a_probe_before_it_gives_a_client_up() {
     table.pass(Duration::from_millis(400), &[]);
     assert_eq!(closed(&table, first), None);
     let now = table.now;
-    table.room.probed(first, mark, now);
+    table.room.heard(first, Some(mark), now);
     table.say(first, &ClientMessage::Cancel { nonce: 1 });
     assert_eq!(closed(&table, second), Some(Ending::ClientId));
     assert_eq!(closed(&table, first), None);

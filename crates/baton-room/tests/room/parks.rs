@@ -339,7 +339,7 @@ fn a_discarded_park_is_over_after_thirty_days_and_not_before() {
     let now = table.now;
     table.room.handle_timeout(now);
     let settled = table.room.settle(now, |record: &Record, _: Awaited| {
-        Err(Box::new(record.clone()))
+        Err::<u64, _>(Box::new(record.clone()))
     });
     assert_eq!(settled, Ok(()));
     // The server does not run when the time comes.

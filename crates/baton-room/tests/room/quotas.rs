@@ -192,9 +192,12 @@ fn who_is_in_an_erased_document_is_told_so() {
     table.look(ada.id);
     table.look(carol);
     let now = table.now;
-    table
-        .room
-        .close_all(Ending::Erased, baton_room::ERASED, now);
+    table.room.close(
+        baton_room::ToClose::All,
+        Ending::Erased,
+        baton_room::ERASED.to_owned(),
+        now,
+    );
     table.pass(Duration::from_millis(1), &[]);
     // Outputs are carried out with the next step.
     let dave = stock(&mut table);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use baton_presence::{Rights, Time};
 use baton_room::{
     Arrival, ConnectionId, Departure, ERASED, Ending, Identity, Incoming, Outgoing, Output,
-    Receipts, ResumeToken, RoomOptions, Source, SyncKind,
+    Receipts, ResumeToken, RoomOptions, Source, SyncKind, ToClose,
 };
 use baton_sync::control_channel::{
     ClientMessage, FencingToken, LockView, Outcome, Paths, Resume, ServerMessage, User,
@@ -104,7 +104,8 @@ impl Table {
     /// The document is erased, in this epoch, and opened again.
     pub(crate) fn erase(&mut self, epoch: u32) {
         let now = self.now;
-        self.room.close_all(Ending::Erased, ERASED, now);
+        self.room
+            .close(ToClose::All, Ending::Erased, ERASED.to_owned(), now);
         self.settle();
         let erased = self.room.state().erased(epoch).unwrap();
         self.store(erased);
@@ -199,10 +200,10 @@ impl Table {
         let now = self.now;
         for seen in self.seen.get(&id).cloned().unwrap_or_default() {
             if seen == Seen::Ping {
-                self.room.heard(id, now);
+                self.room.heard(id, None, now);
             }
             if let Seen::Probe(mark) = seen {
-                self.room.probed(id, mark, now);
+                self.room.heard(id, Some(mark), now);
             }
             if let Seen::Message(Outgoing::Channel(message)) = seen
                 && let ServerMessage::Beat { n, .. } = *message
@@ -298,6 +299,7 @@ impl Table {
             Output::Show { to, preview } => self.put(to, Seen::Message(preview.render())),
             Output::Ping { to } => self.put(to, Seen::Ping),
             Output::Probe { to, mark } => self.put(to, Seen::Probe(mark)),
+            Output::Relay(_) => {}
             Output::Close { to, why, .. } => self.put(to, Seen::Closed(why)),
         }
     }

@@ -258,7 +258,7 @@ impl Session {
         self.control(payload.len()).await;
         if let Ok(mark) = payload.try_into() {
             let (id, mark) = (self.id, u64::from_be_bytes(mark));
-            let probed = move |room: &mut Room, now| room.probed(id, mark, now);
+            let probed = move |room: &mut Room, now| room.heard(id, Some(mark), now);
             // A document that is gone has told this connection so already.
             let _ended = Box::pin(self.document.own_step(StepKind::Light, probed)).await;
         }

@@ -76,6 +76,16 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         announcements::present(&self.table)
     }
 
+    /// Returns the payload with the present clients of some owners; `None` if they have none.
+    #[must_use]
+    pub fn encode_of(&self, is_meant: impl Fn(O) -> bool) -> Option<Bytes> {
+        let meant = self.iter().filter(|(.., owner)| is_meant(*owner));
+        let entries: Vec<_> = meant
+            .map(|(client, clock, state, _)| (client, clock, Some(state)))
+            .collect();
+        (!entries.is_empty()).then(|| payload::encode(&entries))
+    }
+
     /// Returns the payload for a client that may have missed any number of messages: the present
     /// clients, and the removed ones that are remembered.
     #[must_use]

@@ -80,6 +80,9 @@ pub enum ErrorCode {
     /// The client's access ended, and the connection is closed; or a token that it showed was not
     /// taken, and the one before counts on.
     Access,
+    /// The server cannot save anything for the time being, and says so once. `saved` tells what is
+    /// saved again.
+    Unsaved,
 }
 
 /// Message from the server to a client.

@@ -71,6 +71,8 @@ impl Connections {
                 Output::Probe { to, mark } => {
                     self.put(to, pending, |writer| writer.outbox().probe(mark));
                 }
+                // There is no other host.
+                Output::Relay(_) => {}
                 Output::Close { to, why, reason } => {
                     if let Some(writer) = self.writers.get(&to) {
                         writer.outbox().end(close_codes::code(why), reason);

@@ -10,7 +10,7 @@ use baton_log::{DocumentJournal, LogError, Placement, Position, Reservation, Urg
 use baton_presence::Time;
 use baton_room::{
     Awaited, ConnectionId, Departure, Ending, Record, RetiredReplica, Room, Snapshot,
-    SnapshotDraft, SnapshotError, remnant,
+    SnapshotDraft, SnapshotError, ToClose, remnant,
 };
 
 use super::connections::{Connections, RequestedPreview};
@@ -205,7 +205,7 @@ impl DocumentState {
 
     /// Notes that a connection gave a sign of life.
     pub(super) fn heard(&mut self, connection: ConnectionId, now: Time) {
-        self.room.heard(connection, now);
+        self.room.heard(connection, None, now);
     }
 
     /// Queues what a connection that has fallen behind was not sent, if the connection has taken
@@ -222,7 +222,7 @@ impl DocumentState {
         now: Time,
         pending: &mut PendingFlushes,
     ) {
-        self.room.close_all(why, reason, now);
+        self.room.close(ToClose::All, why, reason.to_owned(), now);
         // A connection that is closed has no use for a preview.
         let _previews = self.deliver(pending);
     }
@@ -292,7 +292,9 @@ impl DocumentState {
     /// Begins a snapshot, unless one is being written. Its result goes to
     /// [`DocumentState::finish_snapshot`].
     pub(super) fn draft_snapshot(&mut self) -> Option<SnapshotDraft> {
-        self.snapshots.begin().then(|| self.room.draft())
+        self.snapshots
+            .begin()
+            .then(|| self.room.snapshots().draft())
     }
 
     /// Stores a snapshot, and continues with the document as it is there if that saves memory.
@@ -320,7 +322,7 @@ impl DocumentState {
         }
         self.snapshots.stored(bytes);
         self.account.note(&*self.log);
-        self.room.adopt(snapshot.compacted?)
+        self.room.snapshots().adopt(snapshot.compacted?)
     }
 
     fn snapshot_failed(

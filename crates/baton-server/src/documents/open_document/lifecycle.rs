@@ -10,7 +10,7 @@ use baton_log::LogError;
 use baton_presence::Time;
 use baton_room::{
     Arrival, ConnectionId, Departure, ERASED, Ending, OVERHEAD, Room, Snapshot, SnapshotDraft,
-    SnapshotError,
+    SnapshotError, ToClose,
 };
 
 use super::document_state::{DurabilityNews, NextWake};
@@ -122,7 +122,7 @@ impl OpenDocument {
         let mut held = self.take().await;
         let closing = |room: &mut Room, now| {
             let reason = "the server is stopping; reconnect after a random delay of up to 2 s";
-            room.close_all(Ending::GoingAway, reason, now);
+            room.close(ToClose::All, Ending::GoingAway, reason.to_owned(), now);
         };
         let _gone_already = self.step_held(&mut held, reservation, &mut pending, closing);
         self.end(&mut held);
@@ -156,7 +156,7 @@ impl OpenDocument {
         let erase =
             move |held: &mut MaybeState, pending: &mut PendingFlushes| -> Result<_, NotErased> {
                 document.step_held(held, reservation, pending, |room, now| {
-                    room.close_all(Ending::Erased, ERASED, now);
+                    room.close(ToClose::All, Ending::Erased, ERASED.to_owned(), now);
                 })?;
                 pending.flush();
                 let state = held.as_mut().ok_or(Gone)?;

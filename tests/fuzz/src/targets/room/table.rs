@@ -9,7 +9,7 @@ use arbitrary::{Result, Unstructured};
 use baton_presence::Rights;
 use baton_room::{
     Arrival, ConnectionId, Departure, Ending, Incoming, LockLimits, Outgoing, Output, ParkLimits,
-    Receipts, ResumeToken, RoomOptions, protocol_fault,
+    Receipts, ResumeToken, RoomOptions, ToClose, protocol_fault,
 };
 use baton_sync::awareness::{Awareness, AwarenessLimits};
 use baton_sync::control_channel::{FencingToken, Resume, ServerMessage};
@@ -196,7 +196,10 @@ impl Table {
     }
 
     pub(super) fn close_all(&mut self, why: Ending) {
-        self.host.room.close_all(why, "closed", self.host.now);
+        let now = self.host.now;
+        self.host
+            .room
+            .close(ToClose::All, why, "closed".to_owned(), now);
         self.settle();
         assert_eq!(self.host.room.load().connections, 0);
     }

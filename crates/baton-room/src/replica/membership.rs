@@ -1,0 +1,145 @@
+//! The sessions of a document: their presence and locks, the people behind them, and the hosts that
+//! they are attached to.
+
+use std::collections::BTreeSet;
+
+use baton_presence::{Change, Event, LockSnapshot, LockState, Peer, Presence, SessionId};
+
+use super::effect::Effect;
+use super::entrance::Entrance;
+use super::hosts::{HostId, Hosts};
+use super::people::People;
+use super::record::Profile;
+use super::stored::Stored;
+use crate::token::TokenHash;
+
+/// The attachment that a record of a host of a cluster makes.
+pub(super) struct Attaching {
+    pub(super) host: HostId,
+    /// Position of the record that attached the session before.
+    pub(super) from: u64,
+    pub(super) shown: Option<TokenHash>,
+}
+
+/// See the module.
+pub(super) struct Membership {
+    locks: LockState,
+    people: People,
+    hosts: Hosts,
+    /// Empty between two calls; kept for its memory.
+    changes: Vec<Change>,
+}
+
+impl Membership {
+    pub(super) const fn new(locks: LockState, people: People, hosts: Hosts) -> Self {
+        Self {
+            locks,
+            people,
+            hosts,
+            changes: Vec::new(),
+        }
+    }
+
+    pub(super) const fn locks(&self) -> &LockState {
+        &self.locks
+    }
+
+    pub(super) const fn people(&self) -> &People {
+        &self.people
+    }
+
+    pub(super) const fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    /// Puts itself into the stored form of the room's state.
+    pub(super) fn store(&self, stored: &mut Stored) {
+        stored.people = self.people.stored().clone();
+        stored.hosts = self.hosts.stored().clone();
+    }
+
+    pub(super) fn lock_snapshot(&self) -> LockSnapshot {
+        self.locks.snapshot()
+    }
+
+    /// Returns the hosts of the sessions that have a connection.
+    pub(super) fn connected_hosts(&self) -> BTreeSet<HostId> {
+        let hosts = self.connected();
+        hosts
+            .map(|session| self.hosts.of_connected(session))
+            .collect()
+    }
+
+    fn connected(&self) -> impl Iterator<Item = SessionId> + '_ {
+        let is_connected = |peer: &&Peer| peer.presence != Presence::Away;
+        let connected = self.locks.peers().filter(is_connected);
+        connected.map(|peer| peer.session)
+    }
+
+    /// Lets a session begin or go on. Returns false if another connection of it was faster: then
+    /// nothing changed.
+    pub(super) fn enter(
+        &mut self,
+        position: u64,
+        entrance: Entrance,
+        attaching: Option<Attaching>,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let session = entrance.session;
+        let before = self.hosts.attached_at(session);
+        if attaching.as_ref().is_some_and(|new| new.from != before) {
+            return false;
+        }
+        match entrance.event {
+            Event::Joined { .. } => self.people.join(session, entrance.person),
+            _ => self.people.resume(session, entrance.person),
+        }
+        self.hosts.forget(session);
+        self.apply(position, &entrance.event, effects);
+        if let Some(Attaching { host, shown, .. }) = attaching
+            && self.locks.peer(session).is_some()
+        {
+            self.hosts.attach(session, host, shown, position);
+        }
+        true
+    }
+
+    /// Ends the connections of all sessions that are attached to this host.
+    pub(super) fn lose_host(&mut self, position: u64, host: HostId, effects: &mut Vec<Effect>) {
+        let is_of_host = |session: &SessionId| self.hosts.of_connected(*session) == host;
+        let sessions = self.connected().filter(is_of_host).collect();
+        self.apply(position, &Event::ConnectionsLost { sessions }, effects);
+    }
+
+    pub(super) fn apply(&mut self, position: u64, event: &Event, effects: &mut Vec<Effect>) {
+        self.locks.apply(position, event, &mut self.changes);
+        if self.changes.is_empty() {
+            effects.push(Effect::Quiet);
+        }
+        for change in self.changes.drain(..) {
+            match change {
+                Change::Gone { session, .. } => {
+                    self.people.leave(session);
+                    self.hosts.forget(session);
+                }
+                Change::Detached { session } => self.hosts.detach(session, position),
+                _ => {}
+            }
+            effects.push(Effect::Presence(change));
+        }
+    }
+
+    pub(super) fn rename(&mut self, session: SessionId, profile: Profile) -> bool {
+        self.people.rename(session, profile)
+    }
+
+    /// Enters a later epoch. A record that states no later one was overtaken, and changes nothing.
+    pub(super) fn begin_epoch(&mut self, epoch: u32) {
+        let entered = self.locks.snapshot().into_epoch(epoch);
+        if let Ok(locks) = entered.and_then(|snapshot| LockState::restore(&snapshot)) {
+            self.locks = locks;
+            self.people.clear();
+            self.hosts.clear();
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Messages of a connection: taken in at once, or behind the position of its last operation.
+
+use baton_presence::Time;
+use baton_sync::StateVector;
+
+use super::reactions::carry_out;
+use super::{Room, departure};
+use crate::context::context;
+use crate::message::{ConnectionId, Ending, Incoming};
+use crate::reaction::{Answer, Reaction};
+use crate::sessions::Entry;
+use crate::token::ResumeToken;
+
+/// Keeps a message for later if it has to wait. Returns it if it has not.
+pub(super) fn keep<'m>(
+    room: &mut Room,
+    connection: ConnectionId,
+    message: Incoming<'m>,
+    token: ResumeToken,
+    now: Time,
+) -> Option<Incoming<'m>> {
+    if !room.in_flight.must_wait(connection, &message) {
+        return Some(message);
+    }
+    if !room.sessions.contains(connection) {
+        return None;
+    }
+    room.sessions.heard(connection, now);
+    let kept = room.in_flight.keep(connection, message, token);
+    if kept > room.options.handshake.aside_bytes {
+        let reason = "the log has not answered for too long, and more came over this connection meanwhile than is kept (max_aside); what was reported as saved is safe: come again in a moment";
+        room.close(connection, Ending::Unavailable, reason.to_owned(), now);
+    }
+    None
+}
+
+/// Takes a message that waits for nothing.
+pub(super) fn take_in(
+    room: &mut Room,
+    connection: ConnectionId,
+    message: Incoming<'_>,
+    fresh: ResumeToken,
+    now: Time,
+) {
+    if matches!(message, Incoming::QueueSent) {
+        // It says nothing of the client: a hello may still follow.
+        return room.intake.inboxes_mut().queue_was_sent(connection);
+    }
+    let mut out = std::mem::take(&mut room.reactions);
+    let entry = Entry {
+        options: &room.options,
+        state: &room.state,
+        fresh,
+        now,
+    };
+    match room.sessions.receive(connection, message, entry, &mut out) {
+        Some(Incoming::Step1(vector)) => out.push(match StateVector::decode(vector) {
+            Ok(since) => {
+                room.intake.inboxes_mut().count_anew(connection, &since);
+                Reaction::Answer(connection, Answer::Lacking(since))
+            }
+            Err(error) => {
+                let fault = format!("a state vector is wrong: {error}");
+                Reaction::malformed(connection, &fault)
+            }
+        }),
+        Some(Incoming::Sync(kind, update)) => {
+            let cx = context!(room, now);
+            room.intake.update(connection, kind, update, cx, &mut out);
+        }
+        Some(Incoming::Channel(payload)) => {
+            let cx = context!(room, now);
+            room.intake.channel(connection, payload, cx, &mut out);
+        }
+        Some(Incoming::Barrier(version)) => room.intake.barrier(connection, version, &mut out),
+        Some(Incoming::Awareness(payload)) => {
+            let sessions = &mut room.sessions;
+            let refusal = sessions.receive_awareness(connection, payload, now, &mut out);
+            room.intake.budget_mut().refused_awareness(refusal);
+        }
+        Some(Incoming::QueryAwareness) => {
+            let all = room.sessions.awareness().all().map(Answer::Send);
+            out.extend(all.map(|all| Reaction::Answer(connection, all)));
+        }
+        Some(Incoming::QueueSent | Incoming::Other) | None => {}
+    }
+    carry_out(room, out, now);
+}
+
+/// Takes up the messages of a connection, up to the first that becomes an operation again. If its
+/// client has gone meanwhile, it is disconnected behind the last.
+pub(super) fn take_up(room: &mut Room, connection: ConnectionId, now: Time) {
+    let is_operation = |room: &Room| {
+        let mut proposals = room.proposals.iter();
+        proposals.any(|proposal| proposal.is_operation_of(connection))
+    };
+    while !is_operation(room)
+        && let Some((message, token)) = room.in_flight.next_message(connection)
+    {
+        take_in(room, connection, message.as_incoming(), token, now);
+    }
+    if !is_operation(room)
+        && !room.intake.inboxes().is_behind(connection)
+        && let Some(how) = room.in_flight.take_leaving(connection)
+    {
+        departure::disconnect(room, connection, how, now);
+    }
+}

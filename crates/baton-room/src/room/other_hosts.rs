@@ -1,0 +1,78 @@
+//! The other hosts of a cluster: their records about sessions that are connected here, and their
+//! awareness.
+
+use baton_presence::{Change, SessionId, Time};
+
+use super::Room;
+use super::reactions::carry_out;
+use crate::context::context;
+use crate::message::{Ending, Outgoing};
+use crate::reaction::{Origin, ProposedRecord};
+use crate::replica::{HostId, Record};
+
+/// Returns true if this host decides what follows from time, or by itself, for this session: it is
+/// connected here, or this is the only host.
+pub(super) fn judges(room: &Room, session: SessionId) -> bool {
+    room.options.host.is_none() || room.sessions.connection_of(session).is_some()
+}
+
+/// Closes connections whose sessions a record has attached to another host, or has declared lost
+/// with this one. Nothing is proposed about them.
+pub(super) fn follow(room: &mut Room, origin: &Origin, changes: &[Change], now: Time) {
+    let own = origin
+        .operator()
+        .filter(|_| origin.is_entrance())
+        .and_then(|connection| room.sessions.session_of(connection));
+    for change in changes {
+        match *change {
+            Change::Attached { session } if own != Some(session) => {
+                let reason = "this session went on over another connection";
+                end(room, session, Ending::Superseded, reason, now);
+                room.sessions.attached_elsewhere(session);
+            }
+            Change::Detached { session } => {
+                let reason = "the other servers took this one for dead; what was reported as saved is safe: connect again";
+                end(room, session, Ending::Unavailable, reason, now);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn end(room: &mut Room, session: SessionId, why: Ending, reason: &str, now: Time) {
+    if let Some(connection) = room.sessions.release(session, now) {
+        room.close(connection, why, reason.to_owned(), now);
+    }
+}
+
+/// Proposes that a host is lost, if sessions are connected to it.
+pub(super) fn lost(room: &mut Room, host: HostId, now: Time) {
+    room.now = now;
+    if room.state.hosts().contains(&host) {
+        let record = Record::HostLost { host };
+        room.proposals.push_back(ProposedRecord::unanswered(record));
+    }
+}
+
+/// Removes the awareness entries of a host that is lost.
+pub(super) fn remove_awareness(room: &mut Room, host: HostId, now: Time) {
+    if let Some(removal) = room.sessions.awareness_mut().removed_host(host) {
+        let message = Outgoing::Awareness(removal);
+        room.outbound.broadcast(None, message, context!(room, now));
+    }
+}
+
+/// Takes the awareness of another host.
+pub(super) fn relayed(room: &mut Room, from: HostId, update: &[u8], now: Time) {
+    room.now = now;
+    let mut out = Vec::new();
+    let awareness = room.sessions.awareness_mut();
+    awareness.relayed(from, update, now, &mut out);
+    carry_out(room, out, now);
+}
+
+/// Tells the clients that the log does not answer, or notes that it does again.
+pub(super) fn set_isolated(room: &mut Room, isolated: bool, now: Time) {
+    room.now = now;
+    room.outbound.set_isolated(isolated, context!(room, now));
+}
