@@ -42,6 +42,7 @@
 //! | `statement_rules` | the decision about one statement |
 //! | `entry_table` | entries, owners, tombstones, and the sums over them |
 //! | `announcements`, `payload` | payloads made from entries; their bytes |
+//! | `latest_entries` | many payloads made into one |
 //! | `user_stamp` | the user in a state, in place of what its client says |
 //! | `limits`, `error`, `outcome` | bounds, faults and results |
 
@@ -49,6 +50,7 @@ mod announcements;
 mod document_awareness;
 mod entry_table;
 mod error;
+mod latest_entries;
 mod limits;
 mod outcome;
 mod payload;
@@ -57,6 +59,7 @@ mod user_stamp;
 
 pub use document_awareness::Awareness;
 pub use error::{AwarenessError, AwarenessRefusal};
+pub use latest_entries::LatestEntries;
 pub use limits::{AwarenessLimits, CLOCK_END, STRANGERS_CLOCK_END, Stamp};
 pub use outcome::{AwarenessOutcome, OwnerRemoval, StaleEntries};
 pub use payload::nothing;
