@@ -1,6 +1,8 @@
-//! `build`: the one program with the page inside. Owns which flags the release is built with; never installs it.
+//! The server's program: `build` makes the release with the page inside, tests take the debug
+//! build. Owns the flags of both; never installs anything.
 
 use std::fs;
+use std::path::PathBuf;
 
 use crate::node;
 use crate::place::Place;
@@ -27,4 +29,12 @@ pub(crate) fn release(place: &Place) -> Done {
     let tenths = size % (1024 * 1024) * 10 / (1024 * 1024);
     println!("{} ({mebibytes}.{tenths} MiB)", binary.display());
     Ok(())
+}
+
+/// Builds the debug server, out of the very build that the Rust tests made (`--examples` selects
+/// the same features as they), and returns where it is.
+pub(crate) fn debug(place: &Place) -> Result<PathBuf, Trouble> {
+    let flags = ["build", "--workspace", "--bins", "--examples", "--locked"];
+    run::run(&mut place.cargo(flags))?;
+    Ok(place.built("debug", "baton"))
 }

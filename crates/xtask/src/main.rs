@@ -11,11 +11,13 @@
 //! | `run` | starting a child, echoing what it says, reading the numbers in it |
 //! | `tally` | the numbers: passed, failed, skipped |
 //! | `debian` | programs that may have to be installed |
+//! | `nats_server` | the engine of the cluster tests |
 //! | `node` | npm and node: what they must do, only when they must |
 //! | `python` | packages for Python, in a folder of the checkout |
 //! | `steps` | `test` |
 //! | `demo` | `demo` |
 //! | `binary` | `build` |
+//! | `cluster` | `cluster`, and that step of `test` |
 //! | `bench` | `bench` |
 //! | `servers` | `bench servers` |
 //! | `fuzz` | `fuzz` |
@@ -27,9 +29,11 @@
 
 mod bench;
 mod binary;
+mod cluster;
 mod debian;
 mod demo;
 mod fuzz;
+mod nats_server;
 mod node;
 mod place;
 mod python;
@@ -54,7 +58,7 @@ The project's own commands:
 
   cargo xtask test [--only NAME]
       Everything that must hold before a change goes in. NAME is one of:
-      fmt, web, clippy, doc, deny, test, doctest, node, python, browser, msrv.
+      fmt, web, clippy, doc, deny, test, doctest, node, python, proxies, browser, cluster, msrv.
       The last line says `N passed, N failed, N skipped`. A missing program is a skip;
       with CI=true it is installed, or else a failure.
 

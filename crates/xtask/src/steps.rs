@@ -11,6 +11,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::binary;
+use crate::cluster;
 use crate::debian;
 use crate::node;
 use crate::place::{Mode, Place, on_path};
@@ -28,7 +30,7 @@ struct Step {
     run: fn(&Place) -> Result<Tally, Trouble>,
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step {
         name: "fmt",
         what: "the code is formatted",
@@ -83,6 +85,11 @@ const STEPS: [Step; 12] = [
         name: "browser",
         what: "pages in Chromium against the real server",
         run: browser,
+    },
+    Step {
+        name: "cluster",
+        what: "three nodes over three engines, which are killed, frozen and cut off",
+        run: cluster::test,
     },
     Step {
         name: "msrv",
@@ -195,8 +202,9 @@ fn rust_tests(place: &Place) -> Result<Tally, Trouble> {
     node::ensure()?;
     node::install(place, &place.root().join("tests/node"))?;
     // Some of them start the program itself, which a test run alone does not build.
-    let binary = server(place)?;
-    let flags = ["--workspace", "--locked", "--no-fail-fast"];
+    let binary = binary::debug(place)?;
+    let flags = ["--workspace", "--exclude", cluster::PACKAGE];
+    let flags = flags.into_iter().chain(["--locked", "--no-fail-fast"]);
     let (mut command, runner) = if on_path("cargo-nextest").is_some() {
         (place.cargo(["nextest", "run"]), Runner::Nextest)
     } else {
@@ -216,7 +224,7 @@ fn node_clients(place: &Place) -> Result<Tally, Trouble> {
     debian::ensure(debian::OPENSSL)?;
     let folder = place.root().join("tests/node");
     node::install(place, &folder)?;
-    let binary = server(place)?;
+    let binary = binary::debug(place)?;
     stories(place, folder, &[("BATON_BIN", binary.into())])
 }
 
@@ -224,7 +232,7 @@ fn python_clients(place: &Place) -> Result<Tally, Trouble> {
     python::ensure()?;
     let folder = place.root().join("tests/python");
     let packages = python::install(place, &folder)?;
-    let binary = server(place)?;
+    let binary = binary::debug(place)?;
     let mut command = place.command("python3");
     command
         .current_dir(folder)
@@ -242,7 +250,7 @@ fn proxies(place: &Place) -> Result<Tally, Trouble> {
         debian::ensure(program)?;
     }
     node::install(place, &place.root().join("tests/node"))?;
-    let binary = server(place)?;
+    let binary = binary::debug(place)?;
     let folder = place.root().join("tests/proxies");
     stories(place, folder, &[("BATON_BIN", binary.into())])
 }
@@ -262,7 +270,7 @@ fn browser(place: &Place) -> Result<Tally, Trouble> {
     node::install(place, &place.root().join("tests/node"))?;
     node::install(place, &folder)?;
     node::build_page(place)?;
-    let binary = server(place)?;
+    let binary = binary::debug(place)?;
     let settings = [("BATON_BIN", binary.into()), ("CHROMIUM", chromium)];
     stories(place, folder, &settings)
 }
@@ -283,13 +291,6 @@ fn stories(
         .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
         .arg(STORIES_LIMIT);
     run::count(&mut command, Runner::Node)
-}
-
-/// The debug server, out of the very build that the Rust tests made (`--examples` selects the same features as they).
-fn server(place: &Place) -> Result<PathBuf, Trouble> {
-    let flags = ["build", "--workspace", "--bins", "--examples", "--locked"];
-    run::run(&mut place.cargo(flags))?;
-    Ok(place.built("debug", "baton"))
 }
 
 fn msrv(place: &Place) -> Result<Tally, Trouble> {

@@ -1,0 +1,39 @@
+//! `cluster`, and the step of `test` of the same name: three nodes over three engines.
+//!
+//! Owns which programs these need. All that is started, disturbed and judged is in
+//! `tests/cluster`.
+
+use crate::binary;
+use crate::nats_server;
+use crate::place::{Place, on_path};
+use crate::run;
+use crate::tally::{Runner, Tally};
+use crate::trouble::Trouble;
+
+/// The package whose tests need a `nats-server`; they are a step of their own.
+pub(crate) const PACKAGE: &str = "baton-cluster-tests";
+
+/// Runs the tests of the cluster. A step of its own: where there is no engine, all else still is tested. The tests that need one
+/// are ignored unless asked for, so that a plain test run of the workspace passes without.
+pub(crate) fn test(place: &Place) -> Result<Tally, Trouble> {
+    let engine = nats_server::ensure(place)?;
+    let binary = binary::debug(place)?;
+    // The whole workspace is selected, so that the build is the one of the other tests.
+    let (mut command, runner) = if on_path("cargo-nextest").is_some() {
+        let mut command = place.cargo(["nextest", "run", "--workspace", "--locked"]);
+        // One after another: each takes three engines and three nodes.
+        command.args(["--no-fail-fast", "--test-threads=1", "--run-ignored=all"]);
+        command.arg(format!("-Epackage({PACKAGE})"));
+        (command, Runner::Nextest)
+    } else {
+        let mut command = place.cargo(["test", "--package", PACKAGE, "--locked"]);
+        command.args(["--no-fail-fast", "--"]);
+        command.args(["--include-ignored", "--test-threads=1"]);
+        (command, Runner::Libtest)
+    };
+    let settings = [("BATON_NATS_SERVER", engine), ("BATON_BIN", binary)];
+    let mut total = run::count(command.envs(settings), runner)?;
+    // The runner counts the tests of all other packages, which this step is not about.
+    total.skipped = 0;
+    Ok(total)
+}
