@@ -1,9 +1,12 @@
 //! Plain HTTP, by hand: what a story needs to ask, and what no proper client would send.
 
+use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::within;
 
@@ -34,8 +37,20 @@ impl Answer {
 /// # Panics
 /// When no answer comes in time.
 pub async fn get(address: SocketAddr, path: &str) -> Answer {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    ask(address, request.as_bytes()).await
+    ask(address, get_request(address, path).as_bytes()).await
+}
+
+/// Asks a server that may be down, or stand still, for a path. Returns nothing if no answer comes
+/// within `patience`.
+pub async fn try_get(address: SocketAddr, path: &str, patience: Duration) -> Option<Answer> {
+    let request = get_request(address, path);
+    let attempt = attempt(address, request.as_bytes(), Ending::Open);
+    let text = timeout(patience, attempt).await.ok()?.ok()?;
+    answer(&String::from_utf8_lossy(&text))
+}
+
+fn get_request(address: SocketAddr, path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")
 }
 
 /// Calls the operator's API with this method and path, and this token if there is one.
@@ -57,14 +72,18 @@ pub async fn call(address: SocketAddr, line: &str, token: Option<&str>) -> Answe
 pub async fn ask(address: SocketAddr, request: &[u8]) -> Answer {
     let text = exchange(address, request, Ending::Open).await;
     let text = String::from_utf8_lossy(&text);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
     let asked = String::from_utf8_lossy(&request[..request.len().min(200)]);
-    Answer {
-        status: status.unwrap_or_else(|| panic!("no HTTP answer to {asked:?}: {text:?}")),
+    answer(&text).unwrap_or_else(|| panic!("no HTTP answer to {asked:?}: {text:?}"))
+}
+
+fn answer(text: &str) -> Option<Answer> {
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    Some(Answer {
+        status: status?,
         head: head.to_owned(),
         body: body.to_owned(),
-    }
+    })
 }
 
 /// Sends these bytes and then the end, on a connection of their own, and returns all that came until the server closed
@@ -84,18 +103,20 @@ enum Ending {
 }
 
 async fn exchange(address: SocketAddr, bytes: &[u8], ending: Ending) -> Vec<u8> {
-    let exchange = async {
-        let mut stream = TcpStream::connect(address)
-            .await
-            .expect("the server accepts connections");
-        let mut answer = Vec::new();
-        // The server may close before it has read all of it, which is its right.
-        let _closed_early = stream.write_all(bytes).await;
-        if ending == Ending::Closed {
-            let _closed_early = stream.shutdown().await;
-        }
-        let _reset = stream.read_to_end(&mut answer).await;
-        answer
-    };
-    within("the server to answer and to close", exchange).await
+    let exchange = attempt(address, bytes, ending);
+    within("the server to answer and to close", exchange)
+        .await
+        .expect("the server accepts connections")
+}
+
+async fn attempt(address: SocketAddr, bytes: &[u8], ending: Ending) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address).await?;
+    let mut answer = Vec::new();
+    // The server may close before it has read all of it, which is its right.
+    let _closed_early = stream.write_all(bytes).await;
+    if ending == Ending::Closed {
+        let _closed_early = stream.shutdown().await;
+    }
+    let _reset = stream.read_to_end(&mut answer).await;
+    Ok(answer)
 }

@@ -73,10 +73,31 @@ impl Proxy {
     pub async fn to(
         server: impl ToSocketAddrs + Clone + Send + Sync + 'static,
     ) -> io::Result<Self> {
+        Self::through(move || TcpStream::connect(server.clone())).await
+    }
+
+    /// Opens a free loopback port that leads to the first of these servers that takes a
+    /// connection, as a load balancer with spare servers does. A connection stays where it went.
+    ///
+    /// # Errors
+    /// There is no free port.
+    pub async fn among(servers: Vec<SocketAddr>) -> io::Result<Self> {
+        Self::through(move || {
+            let servers = servers.clone();
+            async move { TcpStream::connect(&servers[..]).await }
+        })
+        .await
+    }
+
+    async fn through<C, F>(connect: C) -> io::Result<Self>
+    where
+        C: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = io::Result<TcpStream>> + Send + 'static,
+    {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let (conditions, seen) = watch::channel(Conditions::default());
-        let task = tokio::spawn(listen(listener, server, seen));
+        let task = tokio::spawn(listen(listener, connect, seen));
         Ok(Self {
             address,
             conditions,
@@ -137,17 +158,19 @@ impl Drop for Proxy {
     }
 }
 
-async fn listen(
+async fn listen<F>(
     listener: TcpListener,
-    server: impl ToSocketAddrs + Clone + Send + Sync + 'static,
+    connect: impl Fn() -> F,
     conditions: watch::Receiver<Conditions>,
-) {
+) where
+    F: Future<Output = io::Result<TcpStream>> + Send + 'static,
+{
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 if let Ok((client, _)) = accepted {
-                    connections.spawn(pass(client, server.clone(), conditions.clone()));
+                    connections.spawn(pass(client, connect(), conditions.clone()));
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -167,10 +190,10 @@ enum End {
 /// Carries one connection.
 async fn pass(
     mut client: TcpStream,
-    server: impl ToSocketAddrs,
+    server: impl Future<Output = io::Result<TcpStream>>,
     conditions: watch::Receiver<Conditions>,
 ) {
-    let Ok(mut upstream) = TcpStream::connect(server).await else {
+    let Ok(mut upstream) = server.await else {
         let _ = client.set_zero_linger();
         return;
     };
@@ -412,6 +435,19 @@ mod tests {
         assert!(pump.send(b"d").is_none() && !pump.is_over());
         conditions.send_modify(|conditions| conditions.to_server = Passage::Open);
         assert!(pump.is_over());
+    }
+
+    #[tokio::test]
+    async fn a_connection_goes_to_the_first_server_that_takes_one() {
+        let closed = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let gone = closed.local_addr().unwrap();
+        drop(closed);
+        let proxy = Proxy::among(vec![gone, echo().await]).await.unwrap();
+        let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(says(&mut socket, *b"ping").await.unwrap(), *b"ping");
+        let proxy = Proxy::among(vec![gone]).await.unwrap();
+        let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
+        assert!(says(&mut socket, *b"ping").await.is_err());
     }
 
     #[tokio::test]
