@@ -37,20 +37,18 @@ impl Answer {
 /// # Panics
 /// When no answer comes in time.
 pub async fn get(address: SocketAddr, path: &str) -> Answer {
-    ask(address, get_request(address, path).as_bytes()).await
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    ask(address, request.as_bytes()).await
 }
 
 /// Asks a server that may be down, or stand still, for a path. Returns nothing if no answer comes
 /// within `patience`.
 pub async fn try_get(address: SocketAddr, path: &str, patience: Duration) -> Option<Answer> {
-    let request = get_request(address, path);
+    // Of the older version, in which an answer does not come in chunks.
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
     let attempt = attempt(address, request.as_bytes(), Ending::Open);
     let text = timeout(patience, attempt).await.ok()?.ok()?;
     answer(&String::from_utf8_lossy(&text))
-}
-
-fn get_request(address: SocketAddr, path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")
 }
 
 /// Calls the operator's API with this method and path, and this token if there is one.

@@ -75,6 +75,7 @@
 //! | `ice` | what stops such a thread, and with it the client |
 //! | `server` | the program as a child, and what it left on its disk |
 //! | `run`, `chaos` | the order of it all; what goes wrong, when it is time for it |
+//! | `fault_log` | what the program that starts several nodes does to them |
 //! | `record` | what was observed, as data |
 //! | `part` | what a lock covers, as data |
 //! | `oracle` | the judgement on documents |
@@ -89,6 +90,7 @@ mod chaos;
 mod content;
 mod copy;
 mod error;
+mod fault_log;
 mod history;
 mod hocuspocus_bridge;
 mod ice;
@@ -107,10 +109,11 @@ mod verdict;
 
 pub use content::{Contents, Place};
 pub use error::LabError;
+pub use fault_log::FaultLog;
 pub use history::{Handoff, Hold, Left, LockVerdict};
 pub use oracle::judge;
 pub use part::Part;
 pub use record::{Copy, Ending, Moment, Person, Progress, Record, Shown, Stored, What};
-pub use run::{Run, Target, run};
+pub use run::{Nodes, Run, Target, run};
 pub use scenario::{Chaos, ClientWire, Locks, Pace, Scenario, ScenarioError};
 pub use verdict::{DocumentVerdict, Outcome, Verdict};

@@ -381,6 +381,16 @@ fn differences(record: &Record, ending: &Ending) -> Vec<String> {
     let Some(whole) = reference(ending) else {
         return found;
     };
+    for (number, newcomer) in (2..).zip(&ending.elsewhere) {
+        match newcomer {
+            None => found.push(format!("a newcomer could not come to node {number}")),
+            Some(contents) => {
+                if let Some(difference) = contents.difference(whole) {
+                    found.push(format!("what a newcomer to node {number} got {difference}"));
+                }
+            }
+        }
+    }
     for copy in &ending.copies {
         let name = &record.people[copy.who].name;
         match &copy.contents {

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::content::{Contents, Place};
+use crate::fault_log::FaultLog;
 use crate::part::Part;
 use crate::scenario::Scenario;
 
@@ -55,6 +56,9 @@ pub struct Ending {
     pub copies: Vec<Copy>,
     /// What somebody got who came afterwards; `None` when nobody could come.
     pub newcomer: Option<Contents>,
+    /// What newcomers got at the other nodes, in their order, where there are several.
+    #[serde(default)]
+    pub elsewhere: Vec<Option<Contents>>,
     /// What the server has on its disk, where the lab could look.
     pub stored: Option<Stored>,
 }
@@ -304,7 +308,11 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn take(&self) -> Vec<Moment> {
-        std::mem::take(&mut self.moments.lock())
+    /// Takes all moments, with the faults among them.
+    pub(crate) fn take_with(&self, faults: &FaultLog) -> Vec<Moment> {
+        let mut moments = std::mem::take(&mut *self.moments.lock());
+        moments.extend(faults.moments_since(self.start));
+        moments.sort_by_key(|moment| moment.at);
+        moments
     }
 }

@@ -1,7 +1,8 @@
-//! One run: the server, each client behind a proxy of its own, the chaos, the quiet afterwards, and the look at what is left.
+//! One run: the server or the nodes, each client behind a proxy of its own, the chaos, the quiet afterwards, and the look at what is left.
 //!
 //! Owns the order of these; every decision comes from the plan, every judgement is the oracle's.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::content::Contents;
 use crate::copy::{self, ServerKind, Setup, Window};
 use crate::error::LabError;
+use crate::fault_log::FaultLog;
 use crate::ice::Ice;
 use crate::oracle;
 use crate::people::{Ended, Person, Phase};
@@ -29,7 +31,7 @@ pub(crate) const LOOK: Duration = Duration::from_millis(100);
 pub(crate) const END: Duration = Duration::from_secs(20);
 
 /// What the clients talk to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Target {
     /// A `baton` that the lab starts on a free port and an empty folder, may kill, and ends. The program is
     /// `BATON_BIN`, else the one beside this program.
@@ -39,6 +41,18 @@ pub enum Target {
     /// A server that is there already: `ws://host:port/path`, below which documents are, or where a Hocuspocus client connects. The lab looks
     /// whether it speaks Baton's channel; if not, only convergence is judged. It is never killed.
     Url(String),
+    /// Nodes that serve the same documents. The caller starts them, disturbs them while the run lasts, and ends them.
+    Nodes(Nodes),
+}
+
+/// Nodes of one cluster. The clients of a document are dealt to them in turn; a client whose node takes no connection
+/// goes to the next one.
+#[derive(Debug, Clone)]
+pub struct Nodes {
+    /// The address of each node.
+    pub addresses: Vec<SocketAddr>,
+    /// What the caller does to the nodes meanwhile.
+    pub faults: FaultLog,
 }
 
 /// A run that was made.
@@ -84,7 +98,8 @@ pub(crate) struct Place {
 pub(crate) struct Stage {
     pub(crate) scenario: Scenario,
     pub(crate) server: Option<Server>,
-    url: String,
+    /// The ways in, one for each node.
+    urls: Vec<String>,
     kind: ServerKind,
     overlap: Duration,
     documents: Vec<String>,
@@ -93,6 +108,7 @@ pub(crate) struct Stage {
     pub(crate) phase: watch::Sender<Phase>,
     /// Whoever has ended with the power says so.
     pub(crate) dark: mpsc::Receiver<()>,
+    faults: FaultLog,
 }
 
 /// Nobody stays behind on the ice, where it could not see that all is over.
@@ -106,8 +122,7 @@ impl Drop for Stage {
 
 impl Stage {
     async fn set(scenario: &Scenario, target: &Target) -> Result<Self, LabError> {
-        let (server, url) = found(scenario, target).await?;
-        let (host, path) = parts(&url)?;
+        let (server, urls) = found(scenario, target).await?;
         // A server that is there already may know the names of an earlier run.
         let run = match server {
             Some(_) => String::new(),
@@ -120,12 +135,12 @@ impl Stage {
             .map(|number| format!("lab{run}{between}{number}"))
             .collect();
         let probe = format!("lab{run}{between}probe");
-        let (kind, overlap) = copy::probe(wire, &url, &probe).await?;
+        let (kind, overlap) = copy::probe(wire, &urls[0], &probe).await?;
         let (tell_dark, dark) = mpsc::channel(scenario.clients);
         let mut stage = Self {
             scenario: scenario.clone(),
             server,
-            url,
+            urls,
             kind,
             overlap,
             documents,
@@ -133,9 +148,13 @@ impl Stage {
             recorder: Arc::new(Recorder::start()),
             phase: watch::Sender::new(Phase::Acting { blackouts: 0 }),
             dark,
+            faults: match target {
+                Target::Nodes(nodes) => nodes.faults.clone(),
+                _ => FaultLog::default(),
+            },
         };
         for who in 0..scenario.clients {
-            let proxy = Proxy::to(host.clone()).await?;
+            let (proxy, path) = entrance(target, &stage.urls, who / scenario.docs).await?;
             let (ice, window) = (Arc::new(Ice::default()), Window::default());
             let person = Person {
                 setup: Setup {
@@ -207,11 +226,16 @@ impl Stage {
                 contents.any(|contents| contents == seen)
             };
             // Without the proxy: the network between is none of its business.
-            let newcomer = copy::newcomer(spoken, &self.url, name, agreed).await?;
+            let newcomer = copy::newcomer(spoken, &self.urls[0], name, agreed).await?;
+            let mut elsewhere = Vec::new();
+            for url in &self.urls[1..] {
+                elsewhere.push(copy::newcomer(spoken, url, name, agreed).await?);
+            }
             endings.push(Ending {
                 name: name.clone(),
                 copies,
                 newcomer,
+                elsewhere,
                 stored: None,
             });
         }
@@ -243,7 +267,7 @@ impl Stage {
             locks: self.kind == ServerKind::Baton,
             overlap: u64::try_from(self.overlap.as_millis()).unwrap_or(u64::MAX),
             documents: endings,
-            moments: self.recorder.take(),
+            moments: self.recorder.take_with(&self.faults),
         })
     }
 
@@ -262,19 +286,50 @@ impl Stage {
     }
 }
 
-/// The server, if the lab has one of its own, and the address.
-async fn found(scenario: &Scenario, target: &Target) -> Result<(Option<Server>, String), LabError> {
+/// The server, if the lab has one of its own, and the addresses.
+async fn found(
+    scenario: &Scenario,
+    target: &Target,
+) -> Result<(Option<Server>, Vec<String>), LabError> {
+    let theirs = matches!(target, Target::Url(_) | Target::Nodes(_));
+    if theirs && scenario.chaos.iter().any(|kind| kind.kills()) {
+        return Err(LabError::NotOurs);
+    }
+    let path = scenario.wire.path();
     let program = match target {
-        Target::Url(_) if scenario.chaos.iter().any(|kind| kind.kills()) => {
-            return Err(LabError::NotOurs);
+        Target::Url(url) => return Ok((None, vec![url.trim_end_matches('/').to_owned()])),
+        Target::Nodes(Nodes { addresses, .. }) if addresses.is_empty() => {
+            return Err(LabError::Address("there is no node".to_owned()));
         }
-        Target::Url(url) => return Ok((None, url.trim_end_matches('/').to_owned())),
+        Target::Nodes(Nodes { addresses, .. }) => {
+            let urls = addresses.iter().map(|node| format!("ws://{node}{path}"));
+            return Ok((None, urls.collect()));
+        }
         Target::Started => server::program()?,
         Target::Program(program) => server::there(program.clone())?,
     };
     let server = Server::start(program, scenario).await?;
-    let url = format!("ws://{}{}", server.address(), scenario.wire.path());
-    Ok((Some(server), url))
+    let url = format!("ws://{}{path}", server.address());
+    Ok((Some(server), vec![url]))
+}
+
+/// A network between a client and its node, which is the one of this number, and the path behind it.
+async fn entrance(
+    target: &Target,
+    urls: &[String],
+    number: usize,
+) -> Result<(Proxy, String), LabError> {
+    let (host, path) = parts(&urls[0])?;
+    let proxy = match target {
+        Target::Nodes(Nodes { addresses, .. }) => {
+            let mut addresses = addresses.clone();
+            let first = number % addresses.len();
+            addresses.rotate_left(first);
+            Proxy::among(addresses).await?
+        }
+        _ => Proxy::to(host).await?,
+    };
+    Ok((proxy, path))
 }
 
 /// The client of this number, from 1.

@@ -110,6 +110,7 @@ fn sound() -> Record {
             name: "lab/1".to_owned(),
             copies: vec![copy(0), copy(1)],
             newcomer: Some(whole()),
+            elsewhere: vec![Some(whole())],
             stored: Some(Stored {
                 contents: whole(),
                 parked: Vec::new(),
@@ -129,12 +130,14 @@ fn with(plant: impl FnOnce(&mut Record)) -> Vec<String> {
     judge(&record).problems().collect()
 }
 
-/// Changes the document wherever the lab looked: all copies, the newcomer's, the stored one.
+/// Changes the document wherever the lab looked: all copies, the newcomers', the stored one.
 fn everywhere(record: &mut Record, change: impl Fn(&mut Contents)) {
     let ending = &mut record.documents[0];
     let copies = ending.copies.iter_mut().map(|copy| copy.contents.as_mut());
     let stored = ending.stored.as_mut().map(|stored| &mut stored.contents);
-    for contents in copies.chain([ending.newcomer.as_mut(), stored]).flatten() {
+    let elsewhere = ending.elsewhere.iter_mut().map(Option::as_mut);
+    let others = elsewhere.chain([ending.newcomer.as_mut(), stored]);
+    for contents in copies.chain(others).flatten() {
         change(contents);
     }
 }
@@ -177,6 +180,16 @@ fn an_update_dropped_at_fan_out_for_one_client() {
         });
     });
     names(&problems, &["not converged", "copy of c2", "lacks c1:0"]);
+}
+
+#[test]
+fn a_node_that_serves_less_than_the_others_and_one_that_serves_nobody() {
+    let problems = with(|record| {
+        record.documents[0].elsewhere[0] = Some(Contents::default());
+    });
+    names(&problems, &["what a newcomer to node 2 got"]);
+    let problems = with(|record| record.documents[0].elsewhere.push(None));
+    names(&problems, &["could not come to node 3"]);
 }
 
 #[test]

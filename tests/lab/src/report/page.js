@@ -105,7 +105,8 @@ for (const m of D.moments) {
     case 'welcome': close('drop', 'away', m.who, m.at, 'was away', m.resumed ? '; its session went on' : '; a new session'); break
     case 'frozen': open('ice', m.who, m.at); break
     case 'thawed': close('freeze', 'ice', m.who, m.at, 'stands still'); break
-    case 'disturbed': if (m.how !== 'freeze') put(m.how === 'delay' ? 'delay' : 'part', SAID[m.how], 'for ' + sec(m.millis), Math.min(m.at + m.millis, D.quiet_from)); break
+    case 'disturbed': if (m.who == null) down.push({ a: m.at, b: Math.min(m.at + m.millis, D.quiet_from), what: m.how })
+      else if (m.how !== 'freeze') put(m.how === 'delay' ? 'delay' : 'part', SAID[m.how], 'for ' + sec(m.millis), Math.min(m.at + m.millis, D.quiet_from)); break
     case 'killed': case 'blackout': dead = m; break
     case 'started': if (dead) down.push({ a: dead.at, b: m.at, what: dead.what === 'killed' ? 'kill -9' : 'blackout' }); dead = null; break
   }

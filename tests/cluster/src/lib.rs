@@ -1,0 +1,36 @@
+//! A cluster on this machine: nats-servers, nodes of Baton over them, and faults of both.
+//!
+//! The tests play the conflict lab (`tests/lab`) on three nodes while engines and nodes are
+//! killed, frozen and cut off on a seed, and tell some stories about the lock. The program
+//! `baton-cluster` plays the same for longer, and brings a cluster up for a person to try.
+//!
+//! # Map
+//! | module | owns |
+//! | --- | --- |
+//! | `engine` | one nats-server: its configuration, its process |
+//! | `engines` | several of them, and the relays between each two |
+//! | `monitor` | what an engine says about itself |
+//! | `nodes` | nodes of Baton, and the relays between them and the engines |
+//! | `fault` | what goes wrong when, from a seed |
+//! | `injector` | the making and mending of what goes wrong |
+//! | `proof` | the lab on the nodes, with faults |
+//!
+//! # Rules of the house
+//! Nothing but loopback is used, and no rights are needed: a partition is made by a relay that
+//! holds what it was given. Each process ends with its owner, by its own id.
+
+mod engine;
+mod engines;
+mod fault;
+mod injector;
+mod monitor;
+mod nodes;
+mod proof;
+
+pub use engine::engine_program;
+pub use engines::{Engines, Relayed};
+pub use fault::{Fault, Plan, Schedule, Side};
+pub use injector::{Cluster, play};
+pub use monitor::Meta;
+pub use nodes::Nodes;
+pub use proof::{Proof, prove};

@@ -1,0 +1,155 @@
+//! Nodes of Baton over a group of engines.
+//!
+//! Owns the processes, and a relay for each node's way to each engine, so that a node can be
+//! parted from the engines, also in one direction. Clients reach a node directly.
+
+use std::io;
+use std::net::SocketAddr;
+
+use baton_testkit::{Direction, Proxy};
+use baton_tests::ServerProcess;
+
+use crate::engines::{Engines, url_of};
+
+/// See the module. Nodes have numbers from 0.
+#[derive(Debug)]
+pub struct Nodes {
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug)]
+struct Node {
+    process: ServerProcess,
+    /// To each engine.
+    ways: Vec<Proxy>,
+    runs: bool,
+}
+
+impl Nodes {
+    /// Starts so many over these engines, with these further arguments of `baton serve`, and
+    /// waits until they listen.
+    ///
+    /// # Errors
+    /// There are no free ports.
+    ///
+    /// # Panics
+    /// When a node does not start; its log is in the message.
+    pub async fn start(count: usize, engines: &Engines, arguments: &[&str]) -> io::Result<Self> {
+        let mut nodes = Vec::new();
+        for _ in 0..count {
+            let mut ways = Vec::new();
+            for engine in 0..engines.count() {
+                ways.push(Proxy::to(engines.address(engine)).await?);
+            }
+            let addresses: Vec<_> = ways.iter().map(Proxy::address).collect();
+            let cluster = url_of(&addresses);
+            let mut all = vec!["--cluster", &cluster];
+            all.extend(arguments);
+            nodes.push(Node {
+                process: ServerProcess::start(&all).await,
+                ways,
+                runs: true,
+            });
+        }
+        Ok(Self { nodes })
+    }
+
+    /// Returns the number of nodes, killed ones too.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Returns the address of this node; kept over restarts.
+    #[must_use]
+    pub fn address(&self, node: usize) -> SocketAddr {
+        self.nodes[node].process.address()
+    }
+
+    /// Returns the addresses of all nodes, beginning with this one.
+    #[must_use]
+    pub fn addresses_from(&self, node: usize) -> Vec<SocketAddr> {
+        let count = self.count();
+        let numbers = (0..count).map(|step| (node + step) % count);
+        numbers.map(|number| self.address(number)).collect()
+    }
+
+    /// Returns the process id of this node.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn pid(&self, node: usize) -> u32 {
+        self.nodes[node].process.pid()
+    }
+
+    /// Returns the log of this node since its last start.
+    #[must_use]
+    pub fn said(&self, node: usize) -> String {
+        self.nodes[node].process.said()
+    }
+
+    // ---- faults ----
+
+    /// Kills a node as `kill -9` does.
+    ///
+    /// # Panics
+    /// When it ended before; its log is in the message.
+    pub async fn kill(&mut self, node: usize) {
+        let node = &mut self.nodes[node];
+        node.process.kill().await;
+        node.runs = false;
+    }
+
+    /// Starts a killed node again on the same data and port.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_again(&mut self, node: usize) {
+        let node = &mut self.nodes[node];
+        node.process.start_again().await;
+        node.runs = true;
+    }
+
+    /// Stops a node where it stands (SIGSTOP).
+    ///
+    /// # Panics
+    /// When it ended before.
+    pub fn freeze(&self, node: usize) {
+        self.nodes[node].process.freezes();
+    }
+
+    /// Lets a frozen node go on (SIGCONT).
+    ///
+    /// # Panics
+    /// When it ended before.
+    pub fn thaw(&self, node: usize) {
+        self.nodes[node].process.thaws();
+    }
+
+    /// Parts a node from all engines: what it sends them (`ToServer`), what they send it
+    /// (`ToClient`) or both waits, without a sign.
+    pub fn part(&self, node: usize, direction: Direction) {
+        for way in &self.nodes[node].ways {
+            way.hold(direction);
+        }
+    }
+
+    /// Lets a node reach the engines again; what waited arrives.
+    pub fn join(&self, node: usize) {
+        for way in &self.nodes[node].ways {
+            way.restore();
+        }
+    }
+
+    /// Tells all of them to end, and waits until they have.
+    ///
+    /// # Panics
+    /// When one does not end in time.
+    pub async fn stop(mut self) {
+        for node in self.nodes.iter_mut().filter(|node| node.runs) {
+            node.process.terminate();
+            node.process.ends().await;
+        }
+    }
+}
