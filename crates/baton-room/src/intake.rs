@@ -15,6 +15,7 @@ mod park_ops;
 mod read_only;
 mod settlement;
 mod update_intake;
+mod update_stream;
 
 pub use budget::{Budget, BudgetRefusals, Growth, StorageLimit};
 

@@ -105,11 +105,19 @@ impl ProposedRecord {
         Self::Record(record, Origin::Unanswered)
     }
 
-    /// Returns true if further operations of this connection wait for it.
-    pub(crate) fn is_operation_of(&self, connection: ConnectionId) -> bool {
+    /// Returns true if further operations of its connection wait for it.
+    pub(crate) const fn is_operation(&self) -> bool {
         match self {
-            Self::Record(_, origin) => origin.operator() == Some(connection),
+            Self::Record(_, origin) => origin.operator().is_some(),
             Self::Update { .. } => false,
+        }
+    }
+
+    /// Returns true if this connection proposes it.
+    pub(crate) fn is_of(&self, by: ConnectionId) -> bool {
+        match self {
+            Self::Record(_, origin) => origin.operator() == Some(by),
+            Self::Update { connection, .. } => *connection == by,
         }
     }
 

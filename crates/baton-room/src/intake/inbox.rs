@@ -8,6 +8,7 @@ use baton_sync::handshake::{Handshake, HandshakeLimits, Incomplete, SyncKind};
 use bytes::Bytes;
 
 use super::barriers::Barriers;
+use super::update_stream::UpdateStream;
 use crate::message::Receipts;
 use crate::reaction::Answer;
 
@@ -33,8 +34,8 @@ pub(super) struct Inbox {
     pub(super) deferred: Vec<ClientMessage>,
     /// Proposed updates that have no position yet.
     pub(super) proposed: u32,
-    /// Updates that wait for the position of one before them.
-    pub(super) behind: EarlyMessages,
+    /// The updates that were proposed before they were judged.
+    pub(super) stream: UpdateStream,
     pub(super) read_only: ReadOnlyNotices,
     /// The connection is being closed: nothing more of it is taken.
     pub(super) closing: bool,
@@ -56,7 +57,7 @@ impl Inbox {
             resync: ResyncState::Done,
             deferred: Vec::new(),
             proposed: 0,
-            behind: EarlyMessages::default(),
+            stream: UpdateStream::default(),
             read_only: ReadOnlyNotices::default(),
             closing: false,
         }
@@ -80,6 +81,13 @@ impl Inbox {
     /// Returns true if the client has to be told of something that is not durable or not decided.
     pub(super) fn has_unsaved(&mut self) -> bool {
         !self.barriers.is_empty() || self.handshake.ledger().has_unsaved()
+    }
+
+    /// Returns true if a further message of this kind can be taken now, on a host of a cluster. Else
+    /// it has to come again when the updates in flight have their positions.
+    pub(super) fn takes(&self, kind: SyncKind) -> bool {
+        let is_idle = self.proposed == 0 && self.stream.is_empty();
+        is_idle || (kind == SyncKind::Update && self.early.is_empty() && self.stream.is_open())
     }
 
     /// Takes a barrier behind all messages that came.

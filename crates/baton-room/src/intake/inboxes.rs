@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use baton_presence::Fence;
 use baton_sync::StateVector;
 use baton_sync::control_channel::ClientMessage;
-use baton_sync::handshake::HandshakeLimits;
+use baton_sync::handshake::{HandshakeLimits, SyncKind};
 use baton_sync::scan::OwnedScan;
 use bytes::Bytes;
 
@@ -82,18 +82,25 @@ impl Inboxes {
         &mut self,
         connection: ConnectionId,
         position: u64,
+        streamed: bool,
         effects: &[Effect],
     ) -> bool {
         let Some(inbox) = self.all.get_mut(&connection) else {
             return false;
         };
-        inbox.proposed = inbox.proposed.saturating_sub(1);
+        if !streamed {
+            inbox.proposed = inbox.proposed.saturating_sub(1);
+        } else if !inbox.handshake.awaits_position() || inbox.proposed > 0 {
+            // Decided already, or behind one that is not.
+            return false;
+        }
         let nothing = effects.iter().find_map(|effect| match effect {
             Effect::Nothing(update) => Some(update.clone()),
             _ => None,
         });
         let is_parked = |effect: &Effect| matches!(effect, Effect::Parked { .. });
         let is_parked = effects.iter().any(is_parked);
+        inbox.stream.judged(nothing.is_none() && !is_parked);
         match nothing {
             Some(update) => {
                 inbox.handshake.overtaken(update);
@@ -237,15 +244,11 @@ impl Inboxes {
         })
     }
 
-    /// Returns true if updates of this connection wait for the position of one before them.
-    pub(crate) fn is_behind(&self, connection: ConnectionId) -> bool {
-        self.behind_bytes(connection) > 0
-    }
-
-    /// Bytes of the updates of this connection that wait for the position of one before them.
-    pub(crate) fn behind_bytes(&self, connection: ConnectionId) -> usize {
-        let inbox = self.all.get(&connection);
-        inbox.map_or(0, |inbox| inbox.behind.bytes())
+    /// Returns true if a host of a cluster can take a further message of this kind now: see
+    /// [`Inbox::takes`].
+    pub(crate) fn takes(&self, connection: ConnectionId, kind: SyncKind) -> bool {
+        let inbox = self.get(connection);
+        inbox.is_none_or(|inbox| inbox.takes(kind))
     }
 
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Inbox> {

@@ -56,10 +56,7 @@ impl Outbound {
             match effect {
                 Effect::Applied(update) => {
                     self.touch(cx.now);
-                    let except = match origin {
-                        Origin::Update(connection) => Some(*connection),
-                        _ => None,
-                    };
+                    let except = origin.author();
                     let message = Outgoing::Update(update.bytes().clone());
                     // After a crash another client may bring back what they wrote themselves.
                     if inboxes.echoes_beside(except) {
@@ -74,7 +71,7 @@ impl Outbound {
                     }
                 }
                 Effect::Parked { id, .. } => {
-                    if let Origin::Update(connection) = *origin {
+                    if let Some(connection) = origin.author() {
                         self.tell_parked(connection, *id, cx);
                     }
                 }

@@ -130,7 +130,9 @@ impl ReplicatedState {
         erasure::erased(&self.document, &self.parks, epoch)
     }
 
-    pub(crate) const fn locks(&self) -> &LockState {
+    /// The locks, and the sessions that are here.
+    #[must_use]
+    pub const fn locks(&self) -> &LockState {
         self.membership.locks()
     }
 

@@ -34,9 +34,7 @@ pub(super) fn close(
 /// Ends the connection of a client that has gone: behind the messages that it sent before, if they
 /// wait for the position of a record.
 pub(super) fn client_left(room: &mut Room, connection: ConnectionId, how: Departure, now: Time) {
-    let waits =
-        room.in_flight.has_waiting(connection) || room.intake.inboxes().is_behind(connection);
-    if !waits || !room.sessions.contains(connection) {
+    if !room.in_flight.has_waiting(connection) || !room.sessions.contains(connection) {
         return disconnect(room, connection, how, now);
     }
     room.in_flight.leave_later(connection, how);

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use baton_presence::Time;
 use baton_sync::control_channel::ClientMessage;
+use baton_sync::handshake::SyncKind;
 
 use crate::kept_message::KeptMessage;
 use crate::message::{ConnectionId, Departure, Incoming};
@@ -51,6 +52,19 @@ struct Waiting {
 }
 
 impl Waiting {
+    /// Returns true if this message cannot be the next.
+    fn blocks(&self, message: &Incoming<'_>, takes: impl Fn(SyncKind) -> bool) -> bool {
+        match message {
+            Incoming::Channel(_) => self.operations > 0,
+            Incoming::Sync(kind, _) => self.entrances > 0 || !takes(*kind),
+            Incoming::Barrier(_) | Incoming::QueueSent => self.entrances > 0,
+            Incoming::Step1(_)
+            | Incoming::Awareness(_)
+            | Incoming::QueryAwareness
+            | Incoming::Other => false,
+        }
+    }
+
     fn is_idle(&self) -> bool {
         self.operations == 0
             && self.unattached.is_empty()
@@ -147,21 +161,22 @@ impl InFlight {
         waiting.map_or_else(Vec::new, |waiting| std::mem::take(&mut waiting.unattached))
     }
 
-    /// Returns true if this message has to wait.
-    pub(super) fn must_wait(&self, connection: ConnectionId, message: &Incoming<'_>) -> bool {
+    /// Returns true if this message has to wait. `takes` says if the intake can take a sync message
+    /// of this kind.
+    pub(super) fn must_wait(
+        &self,
+        connection: ConnectionId,
+        message: &Incoming<'_>,
+        takes: impl Fn(SyncKind) -> bool,
+    ) -> bool {
         let Some(waiting) = self.waiting.get(&connection) else {
-            return false;
+            return matches!(message, Incoming::Sync(kind, _) if !takes(*kind));
         };
         let is_behind = !waiting.messages.is_empty();
         match message {
             Incoming::Awareness(_) | Incoming::QueryAwareness | Incoming::Other => false,
-            Incoming::Channel(payload) => {
-                (waiting.operations > 0 || is_behind) && !is_beat_answer(payload)
-            }
-            Incoming::Step1(_) => is_behind,
-            Incoming::Sync(..) | Incoming::Barrier(_) | Incoming::QueueSent => {
-                waiting.entrances > 0 || is_behind
-            }
+            Incoming::Channel(payload) if is_beat_answer(payload) => false,
+            message => is_behind || waiting.blocks(message, takes),
         }
     }
 
@@ -193,9 +208,11 @@ impl InFlight {
     pub(super) fn next_message(
         &mut self,
         connection: ConnectionId,
+        takes: impl Fn(SyncKind) -> bool,
     ) -> Option<(KeptMessage, ResumeToken)> {
         let waiting = self.waiting.get_mut(&connection)?;
-        if waiting.operations > 0 {
+        let (first, _) = waiting.messages.front()?;
+        if waiting.blocks(&first.as_incoming(), takes) {
             return None;
         }
         let kept = waiting.messages.pop_front()?;

@@ -1,4 +1,4 @@
-//! Messages of a connection: taken in at once, or behind the position of its last operation.
+//! Messages of a connection: taken in at once, or behind the positions of those before.
 
 use baton_presence::Time;
 use baton_sync::StateVector;
@@ -7,7 +7,7 @@ use super::reactions::carry_out;
 use super::{Room, departure};
 use crate::context::context;
 use crate::message::{ConnectionId, Ending, Incoming};
-use crate::reaction::{Answer, Reaction};
+use crate::reaction::{Answer, ProposedRecord, Reaction};
 use crate::sessions::Entry;
 use crate::token::ResumeToken;
 
@@ -19,7 +19,11 @@ pub(super) fn keep<'m>(
     token: ResumeToken,
     now: Time,
 ) -> Option<Incoming<'m>> {
-    if !room.in_flight.must_wait(connection, &message) {
+    if room.options.host.is_none() {
+        return Some(message);
+    }
+    let takes = |kind| room.intake.inboxes().takes(connection, kind);
+    if !room.in_flight.must_wait(connection, &message, takes) {
         return Some(message);
     }
     if !room.sessions.contains(connection) {
@@ -90,17 +94,20 @@ pub(super) fn take_in(
 /// Takes up the messages of a connection, up to the first that becomes an operation again. If its
 /// client has gone meanwhile, it is disconnected behind the last.
 pub(super) fn take_up(room: &mut Room, connection: ConnectionId, now: Time) {
-    let is_operation = |room: &Room| {
+    let proposes = |room: &Room, is_meant: fn(&ProposedRecord) -> bool| {
         let mut proposals = room.proposals.iter();
-        proposals.any(|proposal| proposal.is_operation_of(connection))
+        proposals.any(|proposal| proposal.is_of(connection) && is_meant(proposal))
     };
-    while !is_operation(room)
-        && let Some((message, token)) = room.in_flight.next_message(connection)
-    {
+    while !proposes(room, ProposedRecord::is_operation) {
+        let inboxes = room.intake.inboxes();
+        let takes = |kind| inboxes.takes(connection, kind);
+        let Some((message, token)) = room.in_flight.next_message(connection, takes) else {
+            break;
+        };
         take_in(room, connection, message.as_incoming(), token, now);
     }
-    if !is_operation(room)
-        && !room.intake.inboxes().is_behind(connection)
+    // Its last edits need its session to be proposed.
+    if !proposes(room, |_| true)
         && let Some(how) = room.in_flight.take_leaving(connection)
     {
         departure::disconnect(room, connection, how, now);

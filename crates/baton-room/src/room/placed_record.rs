@@ -48,6 +48,13 @@ impl PlacedRecord {
         if let Record::HostLost { host } = record {
             other_hosts::remove_awareness(room, host, now);
         }
+        if let (Origin::Streamed(connection, streamed), Some(update)) = (&origin, &checked) {
+            let mut out = Vec::new();
+            let cx = context!(room, now);
+            room.intake
+                .judge_placed(*connection, *streamed, update, cx, &mut out);
+            carry_out(room, out, now);
+        }
         let mut effects = std::mem::take(&mut room.effects);
         room.state.apply(position, record, checked, &mut effects);
         let changes: Vec<Change> = effects.iter().filter_map(Effect::change).cloned().collect();
@@ -59,7 +66,8 @@ impl PlacedRecord {
         match &origin {
             Origin::Update(connection) | Origin::Streamed(connection, _) => {
                 let inboxes = room.intake.inboxes_mut();
-                locks_changed |= inboxes.settle_update(*connection, position, &effects);
+                let streamed = matches!(origin, Origin::Streamed(..));
+                locks_changed |= inboxes.settle_update(*connection, position, streamed, &effects);
             }
             Origin::Join(connection, token) => {
                 attach(room, (*connection, left), *token, &changes, now);
@@ -105,6 +113,9 @@ impl PlacedRecord {
             {
                 room.intake.follow_rights(connection, cx, &mut out);
             }
+        }
+        if let Some(author) = origin.author() {
+            room.intake.judge_returned(author, cx, &mut out);
         }
         room.intake
             .follow_record(updated, locks_changed, cx, &mut out);

@@ -144,7 +144,7 @@ impl Room {
             // These bytes were scanned.
             *update = checked.bytes().clone();
         }
-        let operator = origin.operator();
+        let connection = origin.operator().or_else(|| origin.author());
         PlacedRecord {
             position,
             record,
@@ -153,7 +153,7 @@ impl Room {
             left,
         }
         .apply_to(self, now);
-        if let Some(connection) = operator {
+        if let Some(connection) = connection {
             incoming::take_up(self, connection, now);
         }
     }
@@ -163,7 +163,6 @@ impl Room {
     /// to a limit, and taken up in its order.
     #[must_use]
     pub fn awaits_placement(&self, connection: ConnectionId) -> bool {
-        self.in_flight.bytes_of(connection) + self.intake.inboxes().behind_bytes(connection)
-            > MOST_WAITING
+        self.in_flight.bytes_of(connection) > MOST_WAITING
     }
 }

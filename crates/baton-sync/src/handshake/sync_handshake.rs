@@ -94,10 +94,28 @@ impl Handshake {
         kind: SyncKind,
         basis: impl Into<Basis<'a>>,
     ) -> Verdict {
+        let number = self.count(scan, kind);
+        self.counted(number, scan, kind, basis)
+    }
+
+    /// Counts a message that is judged later, by [`Handshake::counted`]. Returns its number.
+    pub fn count(&mut self, scan: &OwnedScan, kind: SyncKind) -> u64 {
+        let number = self.ledger.next(kind);
+        self.ledger.came(number, kind, &scan.as_scan());
+        number
+    }
+
+    /// Judges a message that was counted.
+    pub fn counted<'a>(
+        &mut self,
+        number: u64,
+        scan: &OwnedScan,
+        kind: SyncKind,
+        basis: impl Into<Basis<'a>>,
+    ) -> Verdict {
         let basis = basis.into();
-        let number = self.arrived(kind);
+        self.judging(kind);
         let (update, scanned) = (scan.bytes(), scan.as_scan());
-        self.ledger.came(number, kind, &scanned);
         if let Some(clash) = self.clash {
             return self.refuse(number, clash.into());
         }
@@ -134,6 +152,17 @@ impl Handshake {
             }
             None => Verdict::Wait,
         }
+    }
+
+    /// Returns true if the update of the last verdict has no position yet.
+    #[must_use]
+    pub const fn awaits_position(&self) -> bool {
+        self.due.is_some()
+    }
+
+    /// Notes that the message of this number is never taken.
+    pub fn lost(&mut self, number: u64) {
+        self.ledger.lose(number);
     }
 
     /// Counts a Step2 or an Update that the caller does not take, whatever is in it.
@@ -300,13 +329,19 @@ impl Handshake {
         self.rejudged
     }
 
-    /// Counts a message that came.
+    /// Counts a message that came and is judged now.
     fn arrived(&mut self, kind: SyncKind) -> u64 {
+        self.judging(kind);
+        self.ledger.next(kind)
+    }
+
+    /// Begins to judge a message: that of the last verdict counts as not taken if it has no
+    /// position.
+    fn judging(&mut self, kind: SyncKind) {
         self.not_taken();
         if kind == SyncKind::Step2 {
             self.questions.answered();
         }
-        self.ledger.next(kind)
     }
 
     fn judge_again(&mut self, woken: &Woken, basis: &Basis<'_>) -> Option<Verdict> {

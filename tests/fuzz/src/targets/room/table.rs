@@ -181,7 +181,7 @@ impl Table {
 
     pub(super) fn heard(&mut self, who: usize) {
         if let Some(id) = self.people[who].connection {
-            self.host.room.heard(id, self.host.now);
+            self.host.room.heard(id, None, self.host.now);
         }
     }
 
@@ -310,6 +310,7 @@ impl Table {
             }
             Output::Show { to, preview } => self.told(to, &preview.render()),
             Output::Ping { .. } | Output::Probe { .. } => {}
+            Output::Relay(_) => {}
             Output::Close { to, reason, .. } => {
                 assert!(!reason.is_empty());
                 for person in &mut self.people {

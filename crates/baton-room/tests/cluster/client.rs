@@ -1,0 +1,226 @@
+//! A client of the lock protocol that goes from host to host.
+
+use std::collections::BTreeSet;
+
+use baton_room::{ConnectionId, Departure, Ending, HostId, Incoming, Outgoing, SyncKind};
+use baton_sync::control_channel::{
+    ClientMessage, FencingToken, Paths, Resume, ServerMessage, User,
+};
+use baton_sync::document::yrs::{Text, WriteTxn};
+use baton_sync::document::{Document, DocumentOptions};
+use baton_sync::{ClientId, StateVector};
+use bytes::Bytes;
+
+use crate::cluster::Cluster;
+
+pub(crate) struct Client {
+    pub(crate) document: Document,
+    pub(crate) session: u64,
+    token: Option<String>,
+    pub(crate) at: Option<(HostId, ConnectionId)>,
+    welcomed: bool,
+    pub(crate) resumed: bool,
+    pub(crate) held: BTreeSet<FencingToken>,
+    /// Sync messages over this connection.
+    sent: Vec<Bytes>,
+    /// Those that were called saved, over all connections.
+    pub(crate) saved: Vec<Bytes>,
+    taken: u64,
+    pub(crate) told: Vec<ServerMessage>,
+    /// True if it answers beats.
+    pub(crate) answers: bool,
+}
+
+impl Client {
+    pub(crate) fn new(client: u64) -> Self {
+        Self {
+            document: Document::new(&DocumentOptions {
+                client: ClientId::new(client).unwrap(),
+            }),
+            session: 0,
+            token: None,
+            at: None,
+            welcomed: false,
+            resumed: false,
+            held: BTreeSet::new(),
+            sent: Vec::new(),
+            saved: Vec::new(),
+            taken: 0,
+            told: Vec::new(),
+            answers: true,
+        }
+    }
+
+    /// Connects to a host, and says who it is and what it lacks.
+    pub(crate) fn connect(&mut self, cluster: &mut Cluster, host: usize) {
+        let connection = cluster.connect(host);
+        self.at = Some((cluster.hosts[host].id, connection));
+        self.welcomed = false;
+        self.sent.clear();
+        self.taken = 0;
+        let resume = self.token.clone().map(|token| Resume {
+            session: self.session,
+            token,
+        });
+        let hello = ClientMessage::Hello {
+            version: 1,
+            resume,
+            epoch: None,
+            fences: self.held.iter().copied().collect(),
+            locks: None,
+            user: User::default(),
+            user_key: None,
+            client: None,
+            observer: false,
+        };
+        self.say(cluster, &hello);
+        let vector = self.document.state().vector().encode();
+        self.receive(cluster, Incoming::Step1(&vector));
+    }
+
+    pub(crate) fn host(&self, cluster: &Cluster) -> Option<usize> {
+        cluster.index(self.at?.0)
+    }
+
+    fn receive(&self, cluster: &mut Cluster, message: Incoming<'_>) {
+        let (Some(host), Some((_, connection))) = (self.host(cluster), self.at) else {
+            return;
+        };
+        cluster.receive(host, connection, message);
+    }
+
+    pub(crate) fn say(&self, cluster: &mut Cluster, message: &ClientMessage) {
+        self.receive(cluster, Incoming::Channel(&message.encode()));
+    }
+
+    fn sync(&mut self, cluster: &mut Cluster, kind: SyncKind, update: Bytes) {
+        self.sent.push(update.clone());
+        self.receive(cluster, Incoming::Sync(kind, update));
+    }
+
+    /// Types at the end of a text.
+    pub(crate) fn types(&mut self, cluster: &mut Cluster, root: &str, what: &str) {
+        let (_, update) = self
+            .document
+            .transact(|txn| {
+                let text = txn.get_or_insert_text(root);
+                let end = text.len(txn);
+                text.insert(txn, end, what);
+            })
+            .unwrap();
+        if self.at.is_some() {
+            self.sync(cluster, SyncKind::Update, update.unwrap());
+        }
+    }
+
+    pub(crate) fn acquires(&self, cluster: &mut Cluster, root: &str) {
+        let paths: Paths = vec![vec![root.to_owned()]];
+        self.say(cluster, &ClientMessage::Acquire { nonce: 7, paths });
+    }
+
+    pub(crate) fn releases(&self, cluster: &mut Cluster) {
+        for fence in &self.held {
+            let fence = *fence;
+            self.say(cluster, &ClientMessage::Release { nonce: 8, fence });
+        }
+    }
+
+    /// Its connection breaks.
+    pub(crate) fn drops(&mut self, cluster: &mut Cluster, how: Departure) {
+        let host = self.host(cluster);
+        if let (Some(host), Some((_, connection))) = (host, self.at.take()) {
+            cluster.hosts[host].sent.remove(&connection);
+            cluster.input(host, |room, now| room.disconnect(connection, how, now));
+        }
+        self.at = None;
+    }
+
+    pub(crate) const fn is_welcome(&self) -> bool {
+        self.welcomed && self.at.is_some()
+    }
+
+    /// Reads what it was sent, and does what a client does.
+    pub(crate) fn reads(&mut self, cluster: &mut Cluster) {
+        let (Some(host), Some((_, connection))) = (self.host(cluster), self.at) else {
+            // Its host is dead.
+            self.at = None;
+            return;
+        };
+        let inbox = cluster.hosts[host].sent.get_mut(&connection);
+        for message in inbox.map(std::mem::take).unwrap_or_default() {
+            match message {
+                Outgoing::Step1(vector) => {
+                    let vector = StateVector::decode(&vector).unwrap();
+                    let lacking = self.document.diff(&vector).unwrap();
+                    self.sync(cluster, SyncKind::Step2, lacking);
+                }
+                Outgoing::Step2(update) | Outgoing::Update(update) => {
+                    self.document.apply(&update).unwrap();
+                }
+                Outgoing::Channel(message) => self.hears(cluster, &message),
+                _ => {}
+            }
+        }
+        let pings = &mut cluster.hosts[host].pings;
+        let before = pings.len();
+        pings.retain(|to| *to != connection);
+        if pings.len() < before {
+            cluster.input(host, |room, now| room.heard(connection, None, now));
+        }
+        let why = cluster.hosts[host].closed.remove(&connection);
+        if why.is_some() {
+            cluster.hosts[host].sent.remove(&connection);
+            self.at = None;
+        }
+        if why == Some(Ending::Epoch) {
+            panic!("a wrong epoch");
+        }
+    }
+
+    fn hears(&mut self, cluster: &mut Cluster, message: &ServerMessage) {
+        self.told.push(message.clone());
+        match message {
+            ServerMessage::Welcome {
+                session,
+                token,
+                resumed,
+                ..
+            } => {
+                if !resumed {
+                    self.held.clear();
+                }
+                (self.session, self.resumed, self.welcomed) = (*session, *resumed, true);
+                self.token = Some(token.clone());
+            }
+            ServerMessage::Offer { fence, .. } => {
+                let fence = *fence;
+                self.say(cluster, &ClientMessage::Claim { fence });
+            }
+            ServerMessage::Granted { fence, .. } => {
+                self.held.insert(*fence);
+            }
+            ServerMessage::Drain { fence, .. } => {
+                let fence = *fence;
+                self.say(cluster, &ClientMessage::Drained { fence });
+            }
+            ServerMessage::Lost { fence, .. } => {
+                self.held.remove(fence);
+            }
+            ServerMessage::Beat { n, .. } if self.answers => {
+                let answer = ClientMessage::Answer {
+                    n: *n,
+                    visible: true,
+                    idle_ms: 0,
+                };
+                self.say(cluster, &answer);
+            }
+            ServerMessage::Saved { updates } => {
+                for number in self.taken..*updates {
+                    self.saved.push(self.sent[number as usize].clone());
+                }
+                self.taken = *updates;
+            }
+            _ => {}
+        }
+    }
+}
