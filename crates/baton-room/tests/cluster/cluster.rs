@@ -314,7 +314,7 @@ impl Host {
             }
             Output::Broadcast { except, message } => {
                 for (id, inbox) in &mut self.sent {
-                    if Some(*id) != except {
+                    if Some(*id) != except && !self.closed.contains_key(id) {
                         inbox.push(message.clone());
                     }
                 }
@@ -329,7 +329,10 @@ impl Host {
     }
 
     fn put(&mut self, to: ConnectionId, message: Outgoing) {
-        if let Some(inbox) = self.sent.get_mut(&to) {
+        // Nothing follows an end.
+        if let Some(inbox) = self.sent.get_mut(&to)
+            && !self.closed.contains_key(&to)
+        {
             inbox.push(message);
         }
     }
