@@ -1,0 +1,194 @@
+//! The connection of a node to the engine's servers: connecting, and asking JetStream's interface.
+//!
+//! One connection carries everything of a node. It reconnects by itself, to any of the servers.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::{self, Context};
+use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, HeaderMap};
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use super::error::EngineError;
+use super::options::{EngineOptions, Login};
+
+/// Longest pause between two attempts to reach a server.
+const RECONNECT_AT_MOST: Duration = Duration::from_secs(1);
+
+/// Pause between two attempts to connect at the start.
+const CONNECT_AGAIN: Duration = Duration::from_millis(500);
+
+/// Interval at which a silent server is asked for a sign of life. After two that it does not answer
+/// the next server is tried.
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A node's connection to the engine. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    client: Client,
+    jetstream: Context,
+    options: Arc<EngineOptions>,
+}
+
+impl Connection {
+    /// Connects to the first server that answers.
+    pub(crate) async fn open(options: EngineOptions) -> Result<Connection, EngineError> {
+        options.check()?;
+        let client = connect(&options).await?;
+        let jetstream = jetstream::context::ContextBuilder::new()
+            .timeout(options.answer_timeout)
+            .ack_timeout(options.answer_timeout)
+            .build(client.clone());
+        Ok(Connection {
+            client,
+            jetstream,
+            options: Arc::new(options),
+        })
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn jetstream(&self) -> &Context {
+        &self.jetstream
+    }
+
+    pub(crate) fn options(&self) -> &EngineOptions {
+        &self.options
+    }
+
+    /// Asks JetStream's interface and reads its answer. `path` is what follows `$JS.API.`.
+    pub(crate) async fn ask<A: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        path: String,
+        question: &impl Serialize,
+    ) -> Result<A, EngineError> {
+        let answer: jetstream::response::Response<A> = self
+            .jetstream
+            .request(path, question)
+            .await
+            .map_err(|error| EngineError::unanswered(operation, &error))?;
+        match answer {
+            jetstream::response::Response::Ok(answer) => Ok(answer),
+            jetstream::response::Response::Err { error } => {
+                Err(EngineError::from_jetstream(operation, &error))
+            }
+        }
+    }
+
+    /// Sends a message and waits for the answer, [`EngineOptions::answer_timeout`] at most.
+    pub(crate) async fn request(
+        &self,
+        operation: &'static str,
+        subject: String,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+    ) -> Result<async_nats::Message, EngineError> {
+        let mut request = async_nats::Request::new()
+            .payload(payload)
+            .timeout(Some(self.options.answer_timeout));
+        if let Some(headers) = headers {
+            request = request.headers(headers);
+        }
+        self.client
+            .send_request(subject, request)
+            .await
+            .map_err(|error| EngineError::unanswered(operation, &error))
+    }
+}
+
+/// Connects, and waits for servers that are started at the same time as this node.
+async fn connect(options: &EngineOptions) -> Result<Client, EngineError> {
+    let until = Instant::now() + options.start_timeout;
+    loop {
+        let attempt = connect_options(options).await?;
+        let connecting = attempt.connect(options.servers.addresses().to_vec());
+        let failed = match tokio::time::timeout_at(until, connecting).await {
+            Ok(Ok(client)) => return Ok(client),
+            Ok(Err(error)) => connect_error(&error, options.servers.to_string()),
+            Err(_) => EngineError::Unreachable {
+                servers: options.servers.to_string(),
+                reason: "it took too long".to_owned(),
+            },
+        };
+        if !failed.is_passing() || Instant::now() + CONNECT_AGAIN >= until {
+            return Err(failed);
+        }
+        tracing::info!(error = %failed, "waiting for the engine");
+        tokio::time::sleep(CONNECT_AGAIN).await;
+    }
+}
+
+async fn connect_options(options: &EngineOptions) -> Result<ConnectOptions, EngineError> {
+    let mut connect = ConnectOptions::new()
+        .name(format!("baton {}", options.prefix))
+        .ping_interval(PING_INTERVAL)
+        .connection_timeout(options.answer_timeout)
+        .request_timeout(Some(options.answer_timeout))
+        .reconnect_delay_callback(|attempts| {
+            let steps = u32::try_from(attempts).unwrap_or(u32::MAX);
+            RECONNECT_AT_MOST.min(Duration::from_millis(50).saturating_mul(steps))
+        })
+        .event_callback(report);
+    if options.servers.requires_tls() {
+        connect = connect.require_tls(true);
+    }
+    if let Some(file) = &options.ca_file {
+        readable(file)?;
+        connect = connect.add_root_certificates(file.clone());
+    }
+    if let Some((certificate, key)) = &options.client_certificate {
+        readable(certificate)?;
+        readable(key)?;
+        connect = connect.add_client_certificate(certificate.clone(), key.clone());
+    }
+    Ok(match &options.login {
+        Login::Anonymous => connect,
+        Login::User { name, password } => connect.user_and_password(name.clone(), password.clone()),
+        Login::Token(token) => connect.token(token.clone()),
+        Login::CredentialsFile(file) => {
+            readable(file)?;
+            let path = file.clone();
+            let read = connect.credentials_file(&path).await;
+            read.map_err(|_| EngineError::Configuration {
+                what: format!("{} is no credentials file of NATS", file.display()),
+            })?
+        }
+    })
+}
+
+/// Checks early that a file can be read: the error of a failed connection would not name it.
+fn readable(file: &Path) -> Result<(), EngineError> {
+    match std::fs::File::open(file) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(EngineError::Configuration {
+            what: format!("{} cannot be read ({error})", file.display()),
+        }),
+    }
+}
+
+fn connect_error(error: &ConnectError, servers: String) -> EngineError {
+    match error.kind() {
+        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
+            EngineError::Unauthorized { servers }
+        }
+        _ => EngineError::Unreachable {
+            servers,
+            reason: error.to_string(),
+        },
+    }
+}
+
+async fn report(event: Event) {
+    match event {
+        Event::Connected => tracing::info!("connected to the engine"),
+        Event::Disconnected => tracing::warn!("the connection to the engine is lost"),
+        other => tracing::debug!(event = %other, "the engine's connection reports"),
+    }
+}
