@@ -7,6 +7,7 @@ pub(crate) mod gate;
 pub(crate) mod open_document;
 pub(crate) mod open_documents;
 pub(crate) mod registry;
+mod room_options;
 pub(crate) mod stored_documents;
 pub(crate) mod tenant_storage;
 pub(crate) mod work_cost;

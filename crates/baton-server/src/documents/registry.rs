@@ -8,23 +8,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
 use baton_log::{DocumentJournal, Journals, LoadedDocument, LogError};
-use baton_presence::{AutoPass, LockSettings};
-use baton_room::{LoadError, LockLimits, ParkLimits, Room, RoomOptions};
-use baton_sync::awareness::AwarenessLimits;
-use baton_sync::handshake::HandshakeLimits;
-use baton_sync::{History, ScanLimits};
+use baton_room::{LoadError, Room, RoomOptions};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::access::Authorizer;
 use crate::clock::ServerClock;
-use crate::config::{Settings, Switch};
+use crate::config::Settings;
 use crate::connection::close_codes;
 use crate::connection::hocuspocus::HocuspocusLoad;
 use crate::documents::document_task;
 use crate::documents::open_document::OpenDocument;
 use crate::documents::open_documents::{NotOpened, OpenDocuments};
+use crate::documents::room_options::{bytes, room_options};
 use crate::documents::tenant_storage;
 use crate::documents::work_cost::{self, WorkClass};
 use crate::documents::work_pool::WorkPool;
@@ -270,52 +267,7 @@ impl Registry {
     }
 
     fn room_options(&self, document: &str) -> RoomOptions {
-        let settings = &self.settings;
-        RoomOptions {
-            timings: settings.timings(),
-            lock_settings: LockSettings {
-                epoch: self.log.epoch(),
-                auto_pass: match settings.auto_pass {
-                    Switch::On => AutoPass::On,
-                    Switch::Off => AutoPass::Off,
-                },
-                mode: settings.mode.into(),
-            },
-            locks: LockLimits {
-                per_session: settings.max_locks_per_session,
-                in_document: settings.max_locks,
-                bytes: bytes(settings.max_lock_bytes),
-            },
-            unix_at_zero_ms: self.clock.unix_at_zero_ms(),
-            awareness: AwarenessLimits {
-                entry_bytes: bytes(settings.max_awareness_entry),
-                entries_per_owner: settings.max_awareness_entries,
-                ..AwarenessLimits::default()
-            },
-            handshake: HandshakeLimits {
-                aside_bytes: bytes(settings.max_aside),
-                update: ScanLimits {
-                    blocks: settings.max_update_blocks,
-                    clients: settings.max_update_clients,
-                    ranges: settings.max_update_ranges,
-                },
-            },
-            parks: ParkLimits {
-                bytes_per_session: bytes(settings.max_parked_per_session),
-                parks: settings.max_parks,
-                bytes: bytes(settings.max_parked),
-                discarded_bytes: bytes(settings.max_discarded_parks),
-            },
-            read_only_edits: settings.read_only_edits.into(),
-            stamp_awareness: settings.stamp_awareness == Switch::On,
-            history: if settings.keep_history.cover(document) {
-                History::Keep
-            } else {
-                History::Drop
-            },
-            rest_after: settings.rest_after.0,
-            ..RoomOptions::default()
-        }
+        room_options(&self.settings, self.log.epoch(), self.clock, document)
     }
 
     /// Removes a document that has left memory already.
@@ -402,10 +354,6 @@ impl StoredParts {
         let (log, account) = (self.log, self.account);
         Ok(Box::new(OpenedParts { log, room, account }))
     }
-}
-
-fn bytes(size: bytesize::ByteSize) -> usize {
-    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
