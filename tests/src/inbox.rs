@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use baton_sync::ApplyOutcome;
 use baton_sync::Judgement;
+use baton_sync::compressed_update::decompress;
 use baton_sync::control_channel::{
     ClientMessage, FencingToken, GrantStatus, LockView, PeerView, Resume, ServerMessage,
 };
@@ -71,6 +72,8 @@ pub struct Known {
     pub updates: usize,
     /// The length of the longest of them, in bytes.
     pub longest: usize,
+    /// How many compressed updates came.
+    pub compressed: usize,
     /// How many awareness frames came.
     pub awareness_frames: usize,
     /// Sync messages (Step2 and Update) that it sent.
@@ -100,6 +103,7 @@ pub struct Known {
     /// What a sound server would not have sent.
     pub faults: Vec<String>,
     manners: Manners,
+    reads_compressed: bool,
     /// How long its user has done nothing, as it says.
     idle_ms: u64,
     answering: Beats,
@@ -114,6 +118,7 @@ impl Known {
             asked: 0,
             updates: 0,
             longest: 0,
+            compressed: 0,
             awareness_frames: 0,
             sent: 0,
             saved: 0,
@@ -129,6 +134,10 @@ impl Known {
             frames: VecDeque::new(),
             faults: Vec::new(),
             manners: join.manners,
+            reads_compressed: matches!(
+                &join.hello,
+                Some(ClientMessage::Hello { encodings, .. }) if !encodings.is_empty()
+            ),
             answering: join.beats,
             idle_ms: 0,
         }
@@ -234,6 +243,14 @@ impl Known {
                 self.apply(update);
                 Vec::new()
             }
+            Ok(Message::CompressedStep2(payload)) => {
+                self.synced = self.inflate(payload);
+                Vec::new()
+            }
+            Ok(Message::CompressedUpdate(payload)) => {
+                self.inflate(payload);
+                Vec::new()
+            }
             Ok(Message::Awareness(payload)) => self.aware(payload),
             Ok(Message::AuthDenied(reason)) => {
                 self.denied = Some(reason.to_owned());
@@ -272,6 +289,25 @@ impl Known {
             Err(ApplyError::NotAdmitted(Judgement::Gap { .. })) if self.manners == Manners::Raw => {
             }
             Err(error) => self.fault(format!("an update that leaves a gap, or worse: {error}")),
+        }
+    }
+
+    /// Applies what a compressed update stands for. Returns false if it could not.
+    fn inflate(&mut self, payload: &[u8]) -> bool {
+        if !self.reads_compressed && self.manners != Manners::Raw {
+            self.fault("a compressed update that nobody asked for".to_owned());
+            return false;
+        }
+        self.compressed += 1;
+        match decompress(payload, 64 << 20) {
+            Ok(update) => {
+                self.apply(&update);
+                true
+            }
+            Err(error) => {
+                self.fault(error.to_string());
+                false
+            }
         }
     }
 

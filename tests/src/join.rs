@@ -1,6 +1,7 @@
 //! Who comes in, how they behave, and what they remember of an earlier connection.
 
 use baton_sync::ClientId;
+use baton_sync::compressed_update::DEFLATE_RAW;
 use baton_sync::control_channel::{ClientMessage, FencingToken, Resume, User, VERSION};
 use baton_sync::document::{Document, DocumentOptions};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -179,6 +180,7 @@ impl Join {
             user_key: None,
             client: Some(join.memory.client.get()),
             observer: false,
+            encodings: Vec::new(),
         });
         join
     }
@@ -210,6 +212,15 @@ impl Join {
     pub fn observing(mut self) -> Self {
         if let Some(ClientMessage::Hello { observer, .. }) = &mut self.hello {
             *observer = true;
+        }
+        self
+    }
+
+    /// Asking for a compressed first sync.
+    #[must_use]
+    pub fn reading_compressed(mut self) -> Self {
+        if let Some(ClientMessage::Hello { encodings, .. }) = &mut self.hello {
+            encodings.push(DEFLATE_RAW.to_owned());
         }
         self
     }

@@ -174,7 +174,8 @@ pub struct ClientOptions {
     /// Longest silence of the server in an attempt, or on a connection that was not welcomed yet.
     /// From the welcome on, the server's own `server_silent_after` counts.
     pub silent_after: Duration,
-    /// Largest message that is received, in bytes.
+    /// Largest message that is received, in bytes, and largest update that a compressed one may
+    /// stand for.
     pub max_message: usize,
     /// Most bytes that wait to be sent. Further edits are sent later, as one update.
     pub max_queued: usize,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use baton_presence::Rights;
+use baton_sync::compressed_update::CompressedUpdate;
 use baton_sync::control_channel::ServerMessage;
 use baton_sync::handshake::SyncKind;
 use bytes::Bytes;
@@ -59,6 +60,10 @@ pub enum Outgoing {
     Step2(Bytes),
     /// A new edit: an update.
     Update(Bytes),
+    /// A Step2 with a compressed update, for a client that asked for it in its hello.
+    CompressedStep2(CompressedUpdate),
+    /// A compressed update, before the Step2 that ends the answer.
+    CompressedUpdate(CompressedUpdate),
     /// An update that the client sent itself, back to it: it is durable in the document. Never
     /// replaced by a difference: that may hold edits of the client which are not durable yet.
     Echo(Bytes),
@@ -285,10 +290,13 @@ pub struct Arrival {
     pub source: Option<Source>,
     /// The way in which its client is told that an edit is saved.
     pub receipts: Receipts,
+    /// True if its wire has frames for compressed updates.
+    pub may_compress: bool,
 }
 
 impl Arrival {
-    /// A connection with these rights, without a user and without a source.
+    /// A connection with these rights, without a user and without a source, over a wire without
+    /// frames for compressed updates.
     #[must_use]
     pub const fn new(rights: Rights) -> Self {
         let (identity, source) = (None, None);
@@ -297,6 +305,7 @@ impl Arrival {
             identity,
             source,
             receipts: Receipts::None,
+            may_compress: false,
         }
     }
 
@@ -318,6 +327,13 @@ impl Arrival {
     #[must_use]
     pub const fn with_receipts(mut self, receipts: Receipts) -> Self {
         self.receipts = receipts;
+        self
+    }
+
+    /// Sets if the wire has frames for compressed updates. They go to a client that asks for them.
+    #[must_use]
+    pub const fn with_compression(mut self, may_compress: bool) -> Self {
+        self.may_compress = may_compress;
         self
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use baton_presence::{LockSettings, Time, Timings};
 use baton_sync::History;
 use baton_sync::awareness::AwarenessLimits;
+use baton_sync::compressed_update::Compression;
 use baton_sync::handshake::HandshakeLimits;
 
 use crate::replica::{HostId, ParkLimits};
@@ -71,6 +72,9 @@ pub struct RoomOptions {
     pub rest_after: Duration,
     /// The size of the pieces, in bytes, in which a client is sent what it lacks.
     pub piece_bytes: usize,
+    /// Compression of these pieces for clients that ask for it; `None`: they are told that there is
+    /// none.
+    pub compression: Option<Compression>,
 }
 
 impl Default for RoomOptions {
@@ -92,6 +96,7 @@ impl Default for RoomOptions {
             history: History::Drop,
             rest_after: Duration::from_mins(1),
             piece_bytes: 1024 * 1024,
+            compression: Some(Compression::default()),
         }
     }
 }

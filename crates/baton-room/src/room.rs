@@ -23,6 +23,7 @@ mod settle;
 use std::collections::VecDeque;
 
 use baton_presence::{Proposal, Rights, Time};
+use baton_sync::compressed_update::Compression;
 use bytes::Bytes;
 
 use crate::context::context;
@@ -324,7 +325,20 @@ impl Room {
             connections: self.sessions.connections(),
             aside_bytes: self.intake.inboxes().aside_bytes() + contested + self.in_flight.bytes(),
             first_sync_is_encoded: document.has_pieces(self.options.piece_bytes),
+            first_sync_is_compressed: document.has_compressed_pieces(self.options.piece_bytes),
         }
+    }
+
+    /// Returns true if a Step1 of this connection is answered with compressed updates, where that is
+    /// of use.
+    #[must_use]
+    pub fn compresses_for(&self, to: ConnectionId) -> bool {
+        self.compression_for(to).is_some()
+    }
+
+    fn compression_for(&self, to: ConnectionId) -> Option<Compression> {
+        let asked = self.sessions.takes_compressed(to);
+        self.options.compression.filter(|_| asked)
     }
 
     /// The budget for edits and awareness, to be set before an input and looked at after it.

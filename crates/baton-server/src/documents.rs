@@ -2,6 +2,7 @@
 //! and the pool for their long work.
 
 pub(crate) mod compaction;
+pub(crate) mod compression_savings;
 pub(crate) mod document_task;
 pub(crate) mod gate;
 pub(crate) mod open_document;

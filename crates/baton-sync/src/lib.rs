@@ -56,6 +56,7 @@
 //! | [`replica_index`] | the index of a document; which part of an update may be applied |
 //! | [`block_store`] | the blocks of a document, as their authors sent them |
 //! | [`replica`] | a document as a server has it: index and blocks |
+//! | [`compressed_update`] | the compressed form of an update, for clients that ask for it |
 //! | [`known_blocks`] | comparison of a block that comes again with the stored one |
 //! | [`compact`](mod@compact) | joining neighbouring blocks and dropping deleted content |
 //! | `unit_cursor` | a cursor over the units of stored blocks, and the comparison of two |
@@ -71,6 +72,7 @@
 pub mod awareness;
 pub mod block_store;
 pub mod compact;
+pub mod compressed_update;
 pub mod control_channel;
 pub mod delete_set;
 pub mod document;

@@ -8,13 +8,15 @@
 mod diff_cache;
 mod partly_known;
 mod pieces;
+mod sync_pieces;
 
 use bytes::Bytes;
 
-pub use self::diff_cache::SyncPieces;
 use self::diff_cache::{DiffCache, Scanned};
 pub use self::partly_known::cut_where_known;
+pub use self::sync_pieces::{SyncPiece, SyncPieces};
 use crate::compact::Compacted;
+use crate::compressed_update::Compression;
 use crate::known_blocks::KnownBlocks;
 use crate::replica_index::{IndexDelta, Judgement, ReplicaIndex};
 use crate::scan::{OwnedScan, Scan, ScanError, scan};
@@ -192,19 +194,25 @@ impl Replica {
     /// Each is made when the iterator is asked for it, from the bytes of now.
     ///
     /// Those for clients that have nothing are made once and shared, also while people type: then
-    /// the updates of the meantime stand at the end.
-    pub fn pieces(&mut self, since: &StateVector, most: usize) -> SyncPieces {
+    /// the updates of the meantime stand at the end. With a compression, each piece is compressed if
+    /// that is of use, once for all clients that share it.
+    pub fn pieces(
+        &mut self,
+        since: &StateVector,
+        most: usize,
+        compression: Option<Compression>,
+    ) -> SyncPieces {
         if !since.is_empty() {
-            return SyncPieces::cut(self.difference(since), since, most);
+            return SyncPieces::cut(self.difference(since), since, most, compression);
         }
-        if let Some(shared) = self.diff_cache.pieces(most) {
+        if let Some(shared) = self.diff_cache.pieces(most, compression) {
             return shared;
         }
         let everything = self.everything();
         if everything.len() <= most {
-            return SyncPieces::whole(everything);
+            return self.diff_cache.one(everything, compression);
         }
-        self.diff_cache.cut(everything, most)
+        self.diff_cache.cut(everything, most, compression)
     }
 
     /// Size of the encoding of everything, in bytes: that of all blocks, and an estimate of that of
@@ -228,6 +236,13 @@ impl Replica {
     #[must_use]
     pub fn has_pieces(&self, most: usize) -> bool {
         self.diff_cache.has_pieces(most)
+    }
+
+    /// Returns true if nothing has to be compressed for [`Replica::pieces`] of this size, for a
+    /// client that has nothing and takes them compressed.
+    #[must_use]
+    pub fn has_compressed_pieces(&self, most: usize) -> bool {
+        self.diff_cache.is_compressed(most)
     }
 
     /// The state vector as it is sent, encoded once for many newcomers.

@@ -21,6 +21,10 @@ pub const BATON: u64 = 98;
 /// Message type of y-sweet's barrier: a buffer that the server echoes.
 const BARRIER: u64 = 102;
 
+/// Message type of a compressed Step2 or Update ([`crate::compressed_update`]), from a server to a
+/// client that asked for it.
+const COMPRESSED: u64 = 99;
+
 const SYNC: u64 = 0;
 const AWARENESS: u64 = 1;
 const AUTH: u64 = 2;
@@ -39,7 +43,8 @@ pub enum FrameError {
     /// It is truncated, too long, has a number in a second spelling, or text that is not UTF-8.
     #[error("the frame is not a message of the y-websocket wire: {0}")]
     Malformed(#[from] lib0::DecodeError),
-    /// A sync message that is neither Step1, Step2 nor Update.
+    /// A sync message that is neither Step1, Step2 nor Update; a compressed one that is not one of
+    /// the latter two.
     #[error("a sync message has the unknown step {0}")]
     UnknownSync(u64),
     /// An auth message that is not a denial.
@@ -56,6 +61,10 @@ pub enum Message<'a> {
     Step2(&'a [u8]),
     /// An update with a new edit.
     Update(&'a [u8]),
+    /// A Step2 whose update is compressed ([`crate::compressed_update`]); only from a server.
+    CompressedStep2(&'a [u8]),
+    /// An Update whose update is compressed; only from a server.
+    CompressedUpdate(&'a [u8]),
     /// An awareness payload ([`crate::awareness`]).
     Awareness(&'a [u8]),
     /// A question for the awareness of all clients.
@@ -82,6 +91,11 @@ pub fn decode(frame: &[u8]) -> Result<Message<'_>, FrameError> {
             STEP1 => Message::Step1(reader.var_buf()?),
             STEP2 => Message::Step2(reader.var_buf()?),
             UPDATE => Message::Update(reader.var_buf()?),
+            step => return Err(FrameError::UnknownSync(step)),
+        },
+        COMPRESSED => match reader.var_uint()? {
+            STEP2 => Message::CompressedStep2(reader.var_buf()?),
+            UPDATE => Message::CompressedUpdate(reader.var_buf()?),
             step => return Err(FrameError::UnknownSync(step)),
         },
         AWARENESS => Message::Awareness(reader.var_buf()?),
@@ -120,6 +134,18 @@ pub fn step2(update: &[u8]) -> Bytes {
 #[must_use]
 pub fn update(update: &[u8]) -> Bytes {
     frame(&[SYNC, UPDATE], update)
+}
+
+/// Returns a Step2 frame of a compressed update.
+#[must_use]
+pub fn compressed_step2(payload: &[u8]) -> Bytes {
+    frame(&[COMPRESSED, STEP2], payload)
+}
+
+/// Returns an Update frame of a compressed update.
+#[must_use]
+pub fn compressed_update(payload: &[u8]) -> Bytes {
+    frame(&[COMPRESSED, UPDATE], payload)
 }
 
 /// Returns an Awareness frame of an awareness payload.
@@ -161,6 +187,10 @@ pub enum PayloadKind {
     Step2,
     /// An update, new.
     Update,
+    /// A compressed update, in answer to a Step1.
+    CompressedStep2,
+    /// A compressed update, as a part of that answer.
+    CompressedUpdate,
     /// An awareness payload.
     Awareness,
     /// The reason of a denial.
@@ -187,6 +217,8 @@ impl FrameHeader {
             PayloadKind::Step1 => &[SYNC, STEP1],
             PayloadKind::Step2 => &[SYNC, STEP2],
             PayloadKind::Update => &[SYNC, UPDATE],
+            PayloadKind::CompressedStep2 => &[COMPRESSED, STEP2],
+            PayloadKind::CompressedUpdate => &[COMPRESSED, UPDATE],
             PayloadKind::Awareness => &[AWARENESS],
             PayloadKind::Denied => &[AUTH, DENIED],
             PayloadKind::Baton => &[BATON],
@@ -241,6 +273,8 @@ mod tests {
         assert_eq!(&query_awareness()[..], [3]);
         assert_eq!(&auth_denied("no")[..], [2, 0, 2, b'n', b'o']);
         assert_eq!(&baton("{}")[..], [98, 2, b'{', b'}']);
+        assert_eq!(&compressed_step2(&[2, 3])[..], [99, 1, 2, 2, 3]);
+        assert_eq!(&compressed_update(&[2, 3])[..], [99, 2, 2, 2, 3]);
         // As @y-sweet/client 0.9.1 writes it.
         assert_eq!(&barrier(&[1])[..], [0x66, 1, 1]);
     }
@@ -267,6 +301,7 @@ mod tests {
     fn unknown_kinds_of_known_types_are_refused() {
         assert_eq!(decode(&[0, 3, 0]), Err(FrameError::UnknownSync(3)));
         assert_eq!(decode(&[2, 1, 0]), Err(FrameError::UnknownAuth(1)));
+        assert_eq!(decode(&[99, 0, 0]), Err(FrameError::UnknownSync(0)));
     }
 
     #[test]
@@ -275,6 +310,8 @@ mod tests {
             step1_bytes(&[1, 1, 2]),
             step2(&[0, 0]),
             update(&[0; 200]),
+            compressed_step2(&[2, 3]),
+            compressed_update(&[0; 200]),
             awareness(&[0]),
             query_awareness(),
             auth_denied("no"),
@@ -311,6 +348,8 @@ mod tests {
                 (step1_bytes(&payload), Message::Step1(&payload)),
                 (step2(&payload), Message::Step2(&payload)),
                 (update(&payload), Message::Update(&payload)),
+                (compressed_step2(&payload), Message::CompressedStep2(&payload)),
+                (compressed_update(&payload), Message::CompressedUpdate(&payload)),
                 (awareness(&payload), Message::Awareness(&payload)),
                 (auth_denied(&text), Message::AuthDenied(&text)),
                 (baton(&text), Message::Baton(&text)),
@@ -327,6 +366,8 @@ mod tests {
                 (PayloadKind::Step1, &payload[..], step1_bytes(&payload)),
                 (PayloadKind::Step2, &payload, step2(&payload)),
                 (PayloadKind::Update, &payload, update(&payload)),
+                (PayloadKind::CompressedStep2, &payload, compressed_step2(&payload)),
+                (PayloadKind::CompressedUpdate, &payload, compressed_update(&payload)),
                 (PayloadKind::Awareness, &payload, awareness(&payload)),
                 (PayloadKind::Denied, text.as_bytes(), auth_denied(&text)),
                 (PayloadKind::Baton, text.as_bytes(), baton(&text)),

@@ -6,9 +6,11 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use baton_sync::compressed_update::{Compression, decompress};
 use baton_sync::lib0::write_var_uint;
+use baton_sync::replica::SyncPiece;
 use baton_sync::yrs::updates::decoder::Decode;
-use baton_sync::yrs::{self, GetString, ReadTxn, Text, Transact, WriteTxn};
+use baton_sync::yrs::{self, GetString, Map, ReadTxn, Text, Transact, WriteTxn};
 use baton_sync::{
     ApplyOutcome, ClientId, Document, DocumentOptions, History, IdRange, Judgement, Outdated,
     Rejected, Replica, StateVector, compact, scan,
@@ -93,7 +95,11 @@ fn assert_same(live: &Replica, other: &Replica) {
 }
 
 fn pieces(document: &mut Replica, since: &StateVector, most: usize) -> Vec<Bytes> {
-    document.pieces(since, most).collect()
+    plain(document.pieces(since, most, None))
+}
+
+fn plain(pieces: impl Iterator<Item = SyncPiece>) -> Vec<Bytes> {
+    pieces.map(|piece| piece.into_plain().unwrap()).collect()
 }
 
 /// All pieces fit, one after the other, for somebody who has what `has` has.
@@ -457,11 +463,12 @@ fn many_authors_of_a_word_are_encoded_now_and_then_and_write_again() {
 fn newcomers_who_take_their_pieces_in_turns_share_them() {
     let (_, mut whole) = written(&"x".repeat(1000));
     let nothing = StateVector::new();
-    let (mut one, mut other) = (whole.pieces(&nothing, 100), whole.pieces(&nothing, 100));
-    let mut taken = vec![one.next().unwrap()];
-    let all: Vec<Bytes> = other.by_ref().collect();
+    let mut ask = || whole.pieces(&nothing, 100, None);
+    let (mut one, mut other) = (ask(), ask());
+    let mut taken = plain(one.by_ref().take(1));
+    let all = plain(other.by_ref());
     assert!(other.is_done() && !one.is_done());
-    taken.extend(one);
+    taken.extend(plain(one));
     let places = |pieces: &[Bytes]| {
         pieces
             .iter()
@@ -470,4 +477,58 @@ fn newcomers_who_take_their_pieces_in_turns_share_them() {
     };
     assert_eq!(places(&taken), places(&all));
     assert_same(&whole, &put_together(Replica::new(), &taken));
+}
+
+fn payloads(pieces: impl Iterator<Item = SyncPiece>) -> Vec<Bytes> {
+    let payload = |piece| match piece {
+        SyncPiece::Plain(_) => None,
+        SyncPiece::Compressed(update) => Some(update.payload().clone()),
+    };
+    pieces.map(|piece| payload(piece).unwrap()).collect()
+}
+
+#[test]
+fn compressed_pieces_are_made_once_beside_the_plain_ones() {
+    let (_, mut whole) = written(&"some words and more. ".repeat(500));
+    let nothing = StateVector::new();
+    let compression = Some(Compression::default());
+    assert!(!whole.has_compressed_pieces(3000));
+    let bare = pieces(&mut whole, &nothing, 3000);
+    assert!(!whole.has_compressed_pieces(3000));
+    let mut first = whole.pieces(&nothing, 3000, compression);
+    let mut taken = payloads(first.by_ref().take(1));
+    assert!(!whole.has_compressed_pieces(3000));
+    taken.extend(payloads(first));
+    assert!(whole.has_compressed_pieces(3000));
+    assert!(!whole.has_compressed_pieces(4000));
+    let again = payloads(whole.pieces(&nothing, 3000, compression));
+    assert_eq!(taken.len(), bare.len());
+    for ((one, other), plain) in taken.iter().zip(&again).zip(&bare) {
+        assert_eq!(one.as_ptr(), other.as_ptr());
+        assert_eq!(decompress(one, plain.len()).unwrap()[..], plain[..]);
+    }
+    whole.drop_answers();
+    assert!(!whole.has_compressed_pieces(3000));
+}
+
+/// Nothing of it repeats, so that each newcomer would have it compressed again in vain.
+#[test]
+fn what_gets_no_smaller_is_known_until_the_next_change() {
+    let mut dice = Dice::new(7);
+    let noise: Vec<u8> = (0..3000).map(|_| dice.below(256) as u8).collect();
+    let (mut author, mut whole) = written("a picture");
+    let picture = |txn: &mut yrs::TransactionMut<'_>| {
+        txn.get_or_insert_map("m").insert(txn, "picture", noise);
+    };
+    whole.apply(&typed(&mut author, picture)).unwrap();
+    let nothing = StateVector::new();
+    let compression = Some(Compression { level: 1, least: 1 });
+    let sent = plain(whole.pieces(&nothing, 1 << 20, compression));
+    assert_eq!(sent.len(), 1);
+    assert!(whole.has_compressed_pieces(1 << 20));
+    let insert = |txn: &mut yrs::TransactionMut<'_>| {
+        txn.get_or_insert_text("t").insert(txn, 0, "x");
+    };
+    whole.apply(&typed(&mut author, insert)).unwrap();
+    assert!(!whole.has_compressed_pieces(1 << 20));
 }

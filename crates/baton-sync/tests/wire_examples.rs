@@ -1,6 +1,7 @@
 //! The examples of docs/protocol.md, replayed: this crate reads and writes the bytes of the page.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+use baton_sync::compressed_update::decompress;
 use baton_sync::control_channel::{ClientMessage, ServerMessage};
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::hocuspocus::{self, Envelope, HocuspocusFrame, HocuspocusMessage, SyncStep};
@@ -126,8 +127,21 @@ fn y_websocket_again(
             y_websocket::baton(payload)
         }
         Message::Barrier(version) => y_websocket::barrier(version),
+        Message::CompressedStep2(payload) => {
+            y_websocket::compressed_step2(compressed(payload, line))
+        }
+        Message::CompressedUpdate(payload) => {
+            y_websocket::compressed_update(compressed(payload, line))
+        }
         Message::Unknown(kind) => panic!("{line}: type {kind} is not in the table"),
     }
+}
+
+/// The payload holds a sound update.
+fn compressed<'a>(payload: &'a [u8], line: &str) -> &'a [u8] {
+    let update = decompress(payload, payload.len() * 100).expect(line);
+    sound(&update, line);
+    payload
 }
 
 /// Reads a frame of the Hocuspocus wire, and writes it again.

@@ -202,7 +202,10 @@ fn translated(frame: &[u8]) -> Option<Bytes> {
         Message::QueryAwareness => hocuspocus::query_awareness(address),
         Message::AuthDenied(reason) => hocuspocus::permission_denied(address, reason),
         Message::Baton(payload) => hocuspocus::stateless(address, payload),
-        Message::Barrier(_) | Message::Unknown(_) => return None,
+        Message::CompressedStep2(_)
+        | Message::CompressedUpdate(_)
+        | Message::Barrier(_)
+        | Message::Unknown(_) => return None,
     })
 }
 
@@ -275,6 +278,7 @@ fn rooms(seeds: &mut Vec<Seed>) {
             user_key: None,
             client: Some(token),
             observer: false,
+            encodings: Vec::new(),
         };
         let token = ResumeToken::new([token as u8; 16]);
         host.room

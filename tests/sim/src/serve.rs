@@ -243,6 +243,11 @@ impl World {
                 y_websocket::step2(update)
             }
             Outgoing::Update(update) | Outgoing::Echo(update) => y_websocket::update(update),
+            Outgoing::CompressedStep2(update) => {
+                self.conns[conn].answered = true;
+                y_websocket::compressed_step2(update.payload())
+            }
+            Outgoing::CompressedUpdate(update) => y_websocket::compressed_update(update.payload()),
             Outgoing::Barrier(version) => y_websocket::barrier(version),
             Outgoing::SyncStatus(_) | Outgoing::TokenRequest | Outgoing::Scope(_) => return,
             Outgoing::Awareness(payload) | Outgoing::AwarenessQuestion(payload) => {
@@ -423,7 +428,10 @@ fn decode(frame: &Bytes) -> Result<Incoming<'_>, FrameError> {
         Message::QueryAwareness => Incoming::QueryAwareness,
         Message::Baton(payload) => Incoming::Channel(payload),
         Message::Barrier(version) => Incoming::Barrier(version),
-        Message::AuthDenied(_) | Message::Unknown(_) => Incoming::Other,
+        Message::CompressedStep2(_)
+        | Message::CompressedUpdate(_)
+        | Message::AuthDenied(_)
+        | Message::Unknown(_) => Incoming::Other,
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the moments at which something arrives, and who is there to take it.
 
-use baton_room::ResumeToken;
+use baton_room::{Arrival, ResumeToken};
 use baton_sync::control_channel::ClientMessage;
 use baton_sync::y_websocket::{self, Message};
 use bytes::Bytes;
@@ -52,7 +52,9 @@ impl World {
         self.people[person].conn = Some(conn);
         self.note("connects", person as u64, conn as u64);
         let rights = self.rights_of(person);
-        self.serve(|room, _| room.connect(id(conn), rights));
+        self.serve(|room, _| {
+            room.connect(id(conn), Arrival::new(rights).with_compression(true));
+        });
         if self.people[person].tab().is_some() {
             self.with_tab(person, |machine, now| machine.opened(now));
         } else {

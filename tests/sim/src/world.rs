@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use baton_presence::{AutoPass, LockSettings, Mode, Time, Timings};
 use baton_room::{ResumeToken, Room, RoomOptions};
+use baton_sync::compressed_update::Compression;
 use bytes::Bytes;
 
 use crate::book::Book;
@@ -146,6 +147,11 @@ impl World {
             rest_after: Duration::from_secs(1 + seed % 30),
             // In some lives every first sync comes in pieces.
             piece_bytes: if seed % 4 == 3 { 200 } else { 1024 * 1024 },
+            // In some, the programs are sent almost everything compressed.
+            compression: Some(Compression {
+                level: 1,
+                least: if seed % 2 == 1 { 64 } else { 1024 },
+            }),
             ..RoomOptions::default()
         };
         let kinds = (0..options.people.clamp(1, 64)).map(|number| match number % 5 {

@@ -56,6 +56,7 @@ impl Member {
             user_key: None,
             client: None,
             observer: false,
+            encodings: Vec::new(),
         };
         member.says(&hello).await?;
         while member.hears().await? != Heard::Welcome {}

@@ -85,7 +85,11 @@ impl HocuspocusFraming {
             Message::Awareness(payload) => hocuspocus::awareness(address, payload),
             Message::QueryAwareness => hocuspocus::query_awareness(address),
             Message::Baton(payload) => hocuspocus::stateless(address, &[CHANNEL, payload].concat()),
-            Message::AuthDenied(_) | Message::Barrier(_) | Message::Unknown(_) => {
+            Message::CompressedStep2(_)
+            | Message::CompressedUpdate(_)
+            | Message::AuthDenied(_)
+            | Message::Barrier(_)
+            | Message::Unknown(_) => {
                 return Err(format!("no stock client sends {message:?}"));
             }
         })

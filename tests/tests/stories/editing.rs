@@ -256,6 +256,7 @@ async fn a_second_session_with_a_client_id_is_refused_while_the_first_is_here() 
         user_key: None,
         client: Some(id.get()),
         observer: false,
+        encodings: Vec::new(),
     };
     second.send(y_websocket::baton(&hello.encode()));
     second.is_told_off(ErrorCode::ClientId).await;

@@ -5,6 +5,7 @@ use baton_sync::control_channel::{ErrorCode, GrantStatus, Outcome, ServerMessage
 use baton_sync::y_websocket;
 use baton_tests::{Join, LockState, TestServer, within};
 use bytes::Bytes;
+use bytesize::ByteSize;
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
@@ -52,7 +53,11 @@ fn line(text: &str) -> Option<Line> {
 async fn every_example_of_the_page_happens_as_it_is_written() {
     let examples = examples();
     assert!(examples.len() >= 2, "the page has examples");
-    let server = TestServer::start().await;
+    let server = TestServer::with(|settings| {
+        // The page has no room for an update of the default size.
+        settings.compress_from = ByteSize::b(64);
+    })
+    .await;
     for (number, lines) in examples.into_iter().enumerate() {
         let document = format!("example {number}");
         let client = server.connect(Join::raw(&document)).await;

@@ -4,6 +4,7 @@
 //! and the requests of one connection end together.
 
 use baton_sync::Broken;
+use baton_sync::compressed_update::DEFLATE_RAW;
 use baton_sync::control_channel::{ClientMessage, Resume, VERSION};
 
 use super::connection::{AfterLeaving, ConnectionPhase, LeaveStep, PassedDeadline};
@@ -71,6 +72,7 @@ fn hello(core: &CoreState) -> ClientMessage {
         user_key: core.options.user_key.as_ref().map(UserSecret::secret),
         client: Some(core.copy.client().get()),
         observer: core.options.role == ClientRole::Observer,
+        encodings: vec![DEFLATE_RAW.to_owned()],
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use baton_sync::compressed_update::decompress;
 use baton_sync::control_channel::{
     ClientMessage, ErrorCode, LockView, ParkView, PeerView, Right, ServerMessage, TimingsMs,
 };
@@ -69,21 +70,21 @@ pub(super) fn frame(core: &mut CoreState, now: Moment, frame: &[u8]) {
     }
     match y_websocket::decode(frame) {
         // These concern the copy that was set aside.
-        Ok(Message::Step1(_) | Message::Step2(_) | Message::Update(_))
-            if core.connection.is_retiring() => {}
+        Ok(
+            Message::Step1(_)
+            | Message::Step2(_)
+            | Message::Update(_)
+            | Message::CompressedStep2(_)
+            | Message::CompressedUpdate(_),
+        ) if core.connection.is_retiring() => {}
         Ok(Message::Step1(vector)) => match StateVector::decode(vector) {
             Ok(vector) => step1(core, &vector),
             Err(error) => give_up(core, now, &format!("its Step1 cannot be read: {error}")),
         },
-        Ok(Message::Step2(update)) => {
-            let received = core.copy.receive_step2(update, &mut core.out);
-            applied(core, now, received);
-            note_health(core);
-        }
-        Ok(Message::Update(update)) => {
-            let received = core.copy.receive_update(update, &mut core.out);
-            applied(core, now, received);
-        }
+        Ok(Message::Step2(update)) => step2(core, now, update),
+        Ok(Message::Update(update)) => self::update(core, now, update),
+        Ok(Message::CompressedStep2(payload)) => compressed(core, now, payload, step2),
+        Ok(Message::CompressedUpdate(payload)) => compressed(core, now, payload, update),
         Ok(Message::Baton(payload)) => channel(core, now, payload),
         Ok(Message::AuthDenied(reason)) => core.out.event(ClientEvent::Error {
             code: ErrorCode::Protocol,
@@ -113,6 +114,31 @@ fn step1(core: &mut CoreState, vector: &StateVector) {
     match core.copy.answer_step1(vector, &mut core.out) {
         Ok(()) => report_drained(core),
         Err(broken) => end_broken(core, &broken),
+    }
+}
+
+fn step2(core: &mut CoreState, now: Moment, update: &[u8]) {
+    let received = core.copy.receive_step2(update, &mut core.out);
+    applied(core, now, received);
+    note_health(core);
+}
+
+fn update(core: &mut CoreState, now: Moment, update: &[u8]) {
+    let received = core.copy.receive_update(update, &mut core.out);
+    applied(core, now, received);
+}
+
+/// Receives what a compressed update stands for. Nothing of a damaged one, or of one that is larger
+/// than a message may be, is received.
+fn compressed(
+    core: &mut CoreState,
+    now: Moment,
+    payload: &[u8],
+    receive: impl FnOnce(&mut CoreState, Moment, &[u8]),
+) {
+    match decompress(payload, core.options.max_message) {
+        Ok(update) => receive(core, now, &update),
+        Err(error) => give_up(core, now, &error.to_string()),
     }
 }
 
@@ -155,6 +181,7 @@ fn server_message(core: &mut CoreState, now: Moment, message: ServerMessage) {
             roster,
             lock,
             parks,
+            encoding: _,
         } => {
             let ticket = ResumeTicket {
                 session,

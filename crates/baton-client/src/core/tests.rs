@@ -1,5 +1,6 @@
 //! Stories of one client against a scripted server, on virtual time.
 
+mod compressed;
 mod divergence;
 mod document;
 mod drafts;

@@ -2,7 +2,8 @@
 
 use baton_presence::Time;
 use baton_sync::StateVector;
-use baton_sync::replica::SyncPieces;
+use baton_sync::compressed_update::Compression;
+use baton_sync::replica::{SyncPiece, SyncPieces};
 
 use crate::message::Outgoing;
 use crate::options::RoomOptions;
@@ -29,25 +30,27 @@ impl FirstSync {
     }
 
     /// Returns what a client with this state vector lacks: one piece, or several if it would wait
-    /// too long for one.
+    /// too long for one. With a compression, they are compressed if that is of use.
     pub(super) fn lacking(
         &mut self,
         state: &mut ReplicatedState,
         options: &RoomOptions,
         since: &StateVector,
+        compression: Option<Compression>,
         now: Time,
     ) -> SyncPieces {
         self.touched = now;
-        state.pieces(since, options.piece_bytes)
+        state.pieces(since, options.piece_bytes, compression)
     }
 }
 
 /// Returns the message with the next piece: a Step2 with the last one, an Update with every other.
 pub(super) fn next_message(pieces: &mut SyncPieces) -> Option<Outgoing> {
     let piece = pieces.next()?;
-    Some(if pieces.is_done() {
-        Outgoing::Step2(piece)
-    } else {
-        Outgoing::Update(piece)
+    Some(match (piece, pieces.is_done()) {
+        (SyncPiece::Plain(update), true) => Outgoing::Step2(update),
+        (SyncPiece::Plain(update), false) => Outgoing::Update(update),
+        (SyncPiece::Compressed(update), true) => Outgoing::CompressedStep2(update),
+        (SyncPiece::Compressed(update), false) => Outgoing::CompressedUpdate(update),
     })
 }

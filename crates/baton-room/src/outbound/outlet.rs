@@ -6,6 +6,7 @@ use std::sync::Arc;
 use baton_presence::{DrainReason, Fence, SessionId, Time};
 use baton_sync::StateVector;
 use baton_sync::awareness;
+use baton_sync::compressed_update::Compression;
 use baton_sync::control_channel::ServerMessage;
 use baton_sync::replica::SyncPieces;
 use bytes::Bytes;
@@ -164,11 +165,12 @@ impl Outbound {
     }
 
     /// Answers a Step1 with what the client lacks of the document: behind a Step1 of the room, if
-    /// the wire wants it there. All of it is queued at once, so that later edits come behind it.
+    /// the wire wants it there; compressed, if the client asked for that. All of it is queued at
+    /// once, so that later edits come behind it.
     pub(crate) fn send_lacking(
         &mut self,
-        to: ConnectionId,
-        since: &StateVector,
+        (to, since): (ConnectionId, &StateVector),
+        compression: Option<Compression>,
         inboxes: &mut Inboxes,
         state: &mut ReplicatedState,
         options: &RoomOptions,
@@ -179,7 +181,9 @@ impl Outbound {
             let step1 = Outgoing::Step1(state.document().encoded_vector());
             self.send(to, step1, now);
         }
-        let pieces = self.first_sync.lacking(state, options, since, now);
+        let pieces = self
+            .first_sync
+            .lacking(state, options, since, compression, now);
         self.keepalive.note(to, now);
         self.outputs
             .push_back(Queued::FirstSync(to, Box::new(pieces)));

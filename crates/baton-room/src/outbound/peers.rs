@@ -1,6 +1,7 @@
 //! Sessions as clients are shown them: the roster, and the welcome of each.
 
 use baton_presence::{ClientKind, Presence, Rights, SessionHealth, SessionId, SessionRole};
+use baton_sync::compressed_update::DEFLATE_RAW;
 use baton_sync::control_channel::{PeerStatus, PeerView, ServerMessage, TimingsMs, User, VERSION};
 
 use super::lock_messages::lock_view;
@@ -43,6 +44,8 @@ pub(super) fn welcome(
     let people = cx.state.people().sessions();
     let peer_here = cx.state.locks().peer(session);
     let mine = peer_here.map_or(Rights::NONE, |peer| peer.rights);
+    let connection = cx.sessions.connection_of(session);
+    let compressed = connection.is_some_and(|here| cx.sessions.takes_compressed(here));
     ServerMessage::Welcome {
         version: VERSION,
         session: session.0,
@@ -64,5 +67,6 @@ pub(super) fn welcome(
         roster: people.map(|here| peer(here, cx)).collect(),
         lock: lock_view(cx.state),
         parks: cx.state.park_views(session),
+        encoding: compressed.then(|| DEFLATE_RAW.to_owned()),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use baton_presence::{Fence, LockState, SessionId};
 use baton_sync::compact::Compacted;
+use baton_sync::compressed_update::Compression;
 use baton_sync::handshake::Basis;
 use baton_sync::replica::{RetiredReplica, SyncPieces};
 use baton_sync::scan::OwnedScan;
@@ -216,8 +217,13 @@ impl ReplicatedState {
     }
 
     /// Returns what a client with this state vector lacks, in pieces of about `most` bytes.
-    pub(crate) fn pieces(&mut self, since: &StateVector, most: usize) -> SyncPieces {
-        self.document.pieces(since, most)
+    pub(crate) fn pieces(
+        &mut self,
+        since: &StateVector,
+        most: usize,
+        compression: Option<Compression>,
+    ) -> SyncPieces {
+        self.document.pieces(since, most, compression)
     }
 
     /// Drops the encodings that were kept for further newcomers.

@@ -30,6 +30,10 @@ pub(super) fn keep<'m>(
         return None;
     }
     room.sessions.heard(connection, now);
+    if matches!(message, Incoming::Step1(_)) {
+        // It is answered in a step that takes a record in, whose estimate does not count that.
+        room.sessions.send_plain(connection);
+    }
     let kept = room.in_flight.keep(connection, message, token);
     if kept > room.options.handshake.aside_bytes {
         let reason = "the log has not answered for too long, and more came over this connection meanwhile than is kept (max_aside); what was reported as saved is safe: come again in a moment";

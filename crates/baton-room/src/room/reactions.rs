@@ -34,10 +34,11 @@ pub(super) fn carry_out(room: &mut Room, mut reactions: Vec<Reaction>, now: Time
                     room.outbound.tell(to, message, context!(room, now));
                 }
                 Answer::Lacking(since) => {
-                    let inboxes = room.intake.inboxes_mut();
+                    let compression = room.compression_for(to);
+                    let (inboxes, asks) = (room.intake.inboxes_mut(), (to, &since));
                     let (state, options) = (&mut room.state, &room.options);
                     room.outbound
-                        .send_lacking(to, &since, inboxes, state, options, now);
+                        .send_lacking(asks, compression, inboxes, state, options, now);
                 }
                 Answer::Show { nonce, id, updates } => {
                     let preview = ParkPreview {

@@ -10,4 +10,7 @@ pub struct RoomLoad {
     pub aside_bytes: usize,
     /// The pieces for a client that has nothing are encoded already.
     pub first_sync_is_encoded: bool,
+    /// True if the same is kept compressed, so that a client with nothing that takes it so costs
+    /// little.
+    pub first_sync_is_compressed: bool,
 }

@@ -34,6 +34,8 @@ pub(super) struct Connection {
     pub(super) stage: ConnectionStage,
     pub(super) channel: Channel,
     pub(super) arrival: Arrival,
+    /// True if its client is sent compressed updates where that is of use.
+    pub(super) takes_compressed: bool,
     /// The user that its awareness states are shown with.
     pub(super) user_stamp: UserStamp,
 }

@@ -83,6 +83,19 @@ impl Sessions {
         }
     }
 
+    /// Returns true if the client of a connection is sent compressed updates where that is of use.
+    pub(crate) fn takes_compressed(&self, connection: ConnectionId) -> bool {
+        let here = self.connections.get(&connection);
+        here.is_some_and(|here| here.takes_compressed)
+    }
+
+    /// Sends the client of a connection plain updates from now on.
+    pub(crate) fn send_plain(&mut self, connection: ConnectionId) {
+        if let Some(here) = self.connections.get_mut(&connection) {
+            here.takes_compressed = false;
+        }
+    }
+
     /// Returns the user of a connection, if a token states one.
     pub(crate) fn identity_of(&self, connection: ConnectionId) -> Option<&Identity> {
         self.connections.get(&connection)?.arrival.identity.as_ref()
@@ -145,6 +158,10 @@ impl Sessions {
             here.channel = Channel::Opening;
         }
         if let Some(hello) = self.contest(connection, hello, entry, out) {
+            if let Some(here) = self.connections.get_mut(&connection) {
+                let offered = here.arrival.may_compress && entry.options.compression.is_some();
+                here.takes_compressed = offered && hello.reads_compressed;
+            }
             self.enter_with(connection, hello, entry, out);
         }
     }
@@ -154,7 +171,7 @@ impl Sessions {
     fn contest(
         &mut self,
         connection: ConnectionId,
-        hello: Hello,
+        mut hello: Hello,
         entry: Entry<'_>,
         out: &mut Vec<Reaction>,
     ) -> Option<Hello> {
@@ -173,6 +190,8 @@ impl Sessions {
         if let Some(here) = self.connections.get_mut(&connection) {
             here.stage = ConnectionStage::Contesting;
         }
+        // Its Step1 is answered in a step of another connection, whose estimate does not count that.
+        hello.reads_compressed = false;
         let (token, now) = (entry.fresh, entry.now);
         let mark = self.claims.wait(connection, owner, hello, token, now);
         out.push(Reaction::Answer(owner, Answer::Probe(mark)));

@@ -1,6 +1,7 @@
 //! The content of a hello, the first message of a client that speaks Baton's channel.
 
 use baton_presence::SessionRole;
+use baton_sync::compressed_update::DEFLATE_RAW;
 use baton_sync::control_channel::{ClientMessage, FencingToken, Resume, User};
 
 /// Content of a hello, read from its payload.
@@ -13,6 +14,8 @@ pub(super) struct Hello {
     pub(super) user_key: Option<String>,
     client: Option<u64>,
     pub(super) role: SessionRole,
+    /// True if the client reads compressed updates.
+    pub(super) reads_compressed: bool,
 }
 
 impl Hello {
@@ -32,6 +35,7 @@ impl Hello {
                 user_key,
                 client,
                 observer,
+                encodings,
             }) => Ok(Self {
                 version,
                 resume,
@@ -45,6 +49,7 @@ impl Hello {
                 } else {
                     SessionRole::Writer
                 },
+                reads_compressed: encodings.iter().any(|name| name == DEFLATE_RAW),
             }),
             Ok(_) => Err("Baton's channel opens with a hello".to_owned()),
             Err(error) => Err(error.to_string()),

@@ -82,6 +82,7 @@ impl Sessions {
         let here = Connection {
             stage: ConnectionStage::Greeting,
             channel: Channel::Closed,
+            takes_compressed: false,
             user_stamp,
             arrival,
         };

@@ -25,6 +25,7 @@ fn hello(client: Option<u64>, resume: Option<Resume>) -> ClientMessage {
         user_key: None,
         client,
         observer: false,
+        encodings: Vec::new(),
     }
 }
 

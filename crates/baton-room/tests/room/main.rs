@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a story ends where it goes wrong")]
 
 mod client_ids;
+mod compressed;
 mod confirmed;
 mod early_step2;
 mod first_sync;

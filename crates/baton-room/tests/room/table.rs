@@ -9,6 +9,7 @@ use baton_room::{
     Arrival, ConnectionId, Departure, ERASED, Ending, Identity, Incoming, Outgoing, Output,
     Receipts, ResumeToken, RoomOptions, Source, SyncKind, ToClose,
 };
+use baton_sync::compressed_update::decompress;
 use baton_sync::control_channel::{
     ClientMessage, FencingToken, LockView, Outcome, Paths, Resume, ServerMessage, User,
 };
@@ -46,6 +47,8 @@ pub(crate) struct Table {
     pub(crate) source: Option<Source>,
     /// How whoever connects from now on is told that an edit is saved.
     pub(crate) receipts: Receipts,
+    /// Whether the wire of whoever connects from now on has frames for compressed updates.
+    pub(crate) compressed_frames: bool,
 }
 
 impl Deref for Table {
@@ -79,6 +82,7 @@ impl Table {
             identity: None,
             source: None,
             receipts: Receipts::None,
+            compressed_frames: true,
         }
     }
 
@@ -124,7 +128,8 @@ impl Table {
         let arrival = Arrival::new(self.rights)
             .with_identity(self.identity.clone())
             .with_source(self.source)
-            .with_receipts(self.receipts);
+            .with_receipts(self.receipts)
+            .with_compression(self.compressed_frames);
         self.room.connect(id, arrival);
         self.settle();
         id
@@ -345,6 +350,8 @@ pub(crate) struct Coming<'a> {
     pub(crate) fences: Vec<FencingToken>,
     pub(crate) user_key: Option<&'a str>,
     pub(crate) observer: bool,
+    /// The compressed forms that it reads.
+    pub(crate) encodings: &'a [&'a str],
 }
 
 impl Peer {
@@ -389,6 +396,11 @@ impl Peer {
             user_key: coming.user_key.map(str::to_owned),
             client: None,
             observer: coming.observer,
+            encodings: coming
+                .encodings
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect(),
         };
         table.say(id, &hello);
         let mut peer = Self {
@@ -426,9 +438,14 @@ impl Peer {
     pub(crate) fn take(&mut self, table: &mut Table) {
         let inbox = table.seen.get(&self.id).cloned().unwrap_or_default();
         for seen in inbox {
-            if let Seen::Message(Outgoing::Step2(update) | Outgoing::Update(update)) = seen {
-                self.document.apply(&update).unwrap();
-            }
+            let update = match seen {
+                Seen::Message(Outgoing::Step2(update) | Outgoing::Update(update)) => update,
+                Seen::Message(
+                    Outgoing::CompressedStep2(update) | Outgoing::CompressedUpdate(update),
+                ) => decompress(update.payload(), 64 << 20).unwrap().into(),
+                _ => continue,
+            };
+            self.document.apply(&update).unwrap();
         }
     }
 

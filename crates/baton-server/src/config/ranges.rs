@@ -303,6 +303,8 @@ fn process(settings: &Settings) -> Vec<SettingRange> {
         size("compact_after", settings.compact_after, kib(1), tib(1)),
         size("disk_low", settings.disk_low, b(0), tib(1024)),
         time("unload_after", settings.unload_after, zero, 10_000 * HOUR),
+        size("compress_from", settings.compress_from, b(64), gib(1)),
+        count("compress_level", settings.compress_level.into(), 1, 6),
         time("rest_after", settings.rest_after, zero, 10_000 * HOUR),
         time("drain_over", settings.drain_over, zero, HOUR),
         time(

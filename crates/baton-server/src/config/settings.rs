@@ -301,6 +301,12 @@ settings! {
     metrics: Switch = Switch::On;
     /// Time for which a document without connections stays in memory
     unload_after: Span = Span(Duration::from_secs(30));
+    /// Compress the first sync of clients of Baton's channel that ask for it
+    compress_first_sync: Switch = Switch::On;
+    /// Size of a message of the first sync from which on it is compressed
+    compress_from: ByteSize = ByteSize::kib(1);
+    /// Effort of that compression, from 1 (fast) to 6 (small)
+    compress_level: u8 = 4;
     /// Time for which the encoded first sync is kept in memory if no client joins or types
     rest_after: Span = Span(Duration::from_mins(1));
     /// Documents that keep deleted content for `Y.snapshot`, like `minutes,drafts/*`, or none

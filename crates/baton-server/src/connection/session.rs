@@ -99,7 +99,8 @@ impl Session {
         let arrival = Arrival::new(grant.rights())
             .with_identity(grant.identity())
             .with_source(writer.source())
-            .with_receipts(writer.receipts());
+            .with_receipts(writer.receipts())
+            .with_compression(writer.wire().has_compressed_frames());
         for _ in 0..JOIN_TRIES {
             let opened = match registry.open(document).await {
                 Ok(opened) => opened,
@@ -165,7 +166,7 @@ impl Session {
                 Box::pin(answered).await;
                 return Ok(());
             }
-            Ok(message) => StepKind::of(&message),
+            Ok(message) => StepKind::of(&message, self.id),
             Err(error) => return self.malformed(&error.to_string()).await,
         };
         let most = largest_reservation(self.registry.settings());

@@ -32,6 +32,18 @@ pub(crate) enum AddressEnd {
     Socket,
 }
 
+impl Wire {
+    /// Returns true if the wire has frames for compressed updates.
+    pub(crate) const fn has_compressed_frames(&self) -> bool {
+        match self {
+            Self::YWebsocket => true,
+            // A provider throws at a message type that it does not know, and applies sync messages
+            // itself.
+            Self::Hocuspocus(_) => false,
+        }
+    }
+}
+
 impl HocuspocusAddress {
     /// Returns the address as the client wrote it.
     pub(crate) fn raw(&self) -> &str {

@@ -24,6 +24,8 @@ pub(crate) enum WireError {
     YWebsocket(#[from] FrameError),
     #[error(transparent)]
     Hocuspocus(#[from] HocuspocusError),
+    #[error("a client's updates are not compressed; only the server's may be")]
+    Compressed,
 }
 
 /// Returns the frame of a message, and its class in the send queue of its receiver; `None` if the
@@ -48,8 +50,8 @@ fn class(message: &Outgoing) -> FrameClass {
         | Outgoing::Denied(_)
         | Outgoing::TokenRequest
         | Outgoing::Scope(_) => FrameClass::Required,
-        Outgoing::Step2(_) => FrameClass::Answer,
-        Outgoing::Update(_) => FrameClass::AnswerPart,
+        Outgoing::Step2(_) | Outgoing::CompressedStep2(_) => FrameClass::Answer,
+        Outgoing::Update(_) | Outgoing::CompressedUpdate(_) => FrameClass::AnswerPart,
         Outgoing::Awareness(_) | Outgoing::AwarenessQuestion(_) => FrameClass::Awareness,
         Outgoing::Channel(message) => {
             ViewOf::of(message).map_or(FrameClass::Required, FrameClass::Latest)
@@ -63,6 +65,12 @@ fn y_websocket_frame(message: &Outgoing) -> Option<Frame> {
         Outgoing::Step2(update) => Frame::new(PayloadKind::Step2, update),
         Outgoing::Update(update) | Outgoing::Echo(update) => {
             Frame::new(PayloadKind::Update, update)
+        }
+        Outgoing::CompressedStep2(update) => {
+            Frame::new(PayloadKind::CompressedStep2, update.payload())
+        }
+        Outgoing::CompressedUpdate(update) => {
+            Frame::new(PayloadKind::CompressedUpdate, update.payload())
         }
         Outgoing::Barrier(version) => Frame::new(PayloadKind::Barrier, version),
         Outgoing::SyncStatus(_) | Outgoing::TokenRequest | Outgoing::Scope(_) => return None,
@@ -100,7 +108,11 @@ fn hocuspocus_frame(address: &str, message: &Outgoing) -> Option<Frame> {
             };
             Frame::encoded(&hocuspocus::authenticated(address, scope))
         }
-        Outgoing::Barrier(_) | Outgoing::Denied(_) => return None,
+        // No client of this wire is sent compressed updates: its provider reads sync messages.
+        Outgoing::Barrier(_)
+        | Outgoing::Denied(_)
+        | Outgoing::CompressedStep2(_)
+        | Outgoing::CompressedUpdate(_) => return None,
         Outgoing::Channel(message) => {
             let text = [CHANNEL_PREFIX, &message.encode()].concat();
             Frame::copied(head(Stateless), text.as_bytes())
@@ -133,6 +145,9 @@ fn from_y_websocket(frame: &Bytes) -> Result<Incoming<'_>, WireError> {
         Message::QueryAwareness => Incoming::QueryAwareness,
         Message::Baton(payload) => Incoming::Channel(payload),
         Message::Barrier(version) => Incoming::Barrier(version),
+        Message::CompressedStep2(_) | Message::CompressedUpdate(_) => {
+            return Err(WireError::Compressed);
+        }
         Message::AuthDenied(_) | Message::Unknown(_) => Incoming::Other,
     })
 }

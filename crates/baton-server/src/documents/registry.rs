@@ -18,6 +18,7 @@ use crate::clock::ServerClock;
 use crate::config::Settings;
 use crate::connection::close_codes;
 use crate::connection::hocuspocus::HocuspocusLoad;
+use crate::documents::compression_savings::CompressionSavings;
 use crate::documents::document_task;
 use crate::documents::open_document::OpenDocument;
 use crate::documents::open_documents::{NotOpened, OpenDocuments};
@@ -84,6 +85,7 @@ pub(crate) struct Registry {
     open_documents: Arc<OpenDocuments>,
     loads: LoadLimit,
     pool: Arc<WorkPool>,
+    compression: Arc<CompressionSavings>,
     receiving: Arc<InboundMemoryLimit>,
     sources: SourceKeys,
     refusals: Arc<RejectionCounters>,
@@ -108,6 +110,7 @@ impl Registry {
         Self {
             loads: LoadLimit::new(&settings),
             pool: Arc::new(WorkPool::new(&settings)),
+            compression: Arc::default(),
             receiving: Arc::new(InboundMemoryLimit::new(bytes(settings.max_receiving))),
             sources: SourceKeys::default(),
             refusals,
@@ -141,6 +144,10 @@ impl Registry {
 
     pub(crate) fn receiving(&self) -> &Arc<InboundMemoryLimit> {
         &self.receiving
+    }
+
+    pub(crate) fn compression(&self) -> &CompressionSavings {
+        &self.compression
     }
 
     pub(crate) fn refusals(&self) -> &RejectionCounters {
@@ -243,13 +250,13 @@ impl Registry {
     async fn start(&self, name: &str, opened: OpenedParts) -> Result<Arc<OpenDocument>, OpenError> {
         let OpenedParts { log, room, account } = opened;
         let (clock, durability) = (self.clock, log.watch());
-        let pool = Arc::clone(&self.pool);
+        let (pool, compression) = (Arc::clone(&self.pool), Arc::clone(&self.compression));
         let document = Arc::new(OpenDocument::new(
             Arc::from(name),
             clock,
             room,
             log,
-            pool,
+            (pool, compression),
             account,
         ));
         if document.begin().is_err() {

@@ -3,6 +3,7 @@
 use baton_presence::{AutoPass, LockSettings};
 use baton_room::{LockLimits, ParkLimits, RoomOptions};
 use baton_sync::awareness::AwarenessLimits;
+use baton_sync::compressed_update::Compression;
 use baton_sync::handshake::HandshakeLimits;
 use baton_sync::{History, ScanLimits};
 use bytesize::ByteSize;
@@ -60,6 +61,10 @@ pub(super) fn room_options(
             History::Drop
         },
         rest_after: settings.rest_after.0,
+        compression: (settings.compress_first_sync == Switch::On).then(|| Compression {
+            level: settings.compress_level,
+            least: bytes(settings.compress_from),
+        }),
         ..RoomOptions::default()
     }
 }

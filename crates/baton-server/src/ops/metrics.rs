@@ -216,6 +216,16 @@ fn counters(app: &App, log: &LogStats) -> Vec<Sample> {
             "Questions to which the webhook gave no valid answer in time",
             services.webhook_failures,
         ),
+        (
+            "compressed_messages",
+            "Messages of first syncs that were sent compressed",
+            app.registry().compression().messages(),
+        ),
+        (
+            "compression_saved_bytes",
+            "Bytes by which these were smaller than the updates that they stand for",
+            app.registry().compression().bytes(),
+        ),
         ("commit_failures", "Commits that failed", log.failures),
         (
             "store_recoveries",

@@ -73,6 +73,10 @@ pub enum ClientMessage {
         /// True for a client that only watches, which is never offered a lock.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         observer: bool,
+        /// Names of the compressed forms that the client reads, such as
+        /// [`DEFLATE_RAW`](crate::compressed_update::DEFLATE_RAW); others are ignored.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        encodings: Vec<String>,
     },
     /// Answers a beat, at once, from the page's own code.
     Answer {

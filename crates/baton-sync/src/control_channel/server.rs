@@ -113,6 +113,10 @@ pub enum ServerMessage {
         /// The parks; discarded ones only with [`Right::Manage`].
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         parks: Vec<ParkView>,
+        /// The one of the hello's `encodings` that this connection's first sync may come in, which
+        /// may have come already; absent: none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        encoding: Option<String>,
     },
     /// The rights of this session changed.
     Rights {

@@ -2,18 +2,17 @@
 //!
 //! Owns them, and the decision on the changes that outdate them.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 
 use super::pieces::{BlocksOfRun, PieceCutter};
+use super::sync_pieces::{SharedCompressed, SharedPieces, SyncPieces, cutter};
+use crate::compressed_update::Compression;
 use crate::delete_set::DeleteSet;
 use crate::replica_index::ReplicaIndex;
 use crate::scan::OwnedScan;
 use crate::state_vector::StateVector;
-
-/// Number of updates that may follow the pieces of a first sync before these are made anew.
-const UPDATES_AFTER_PIECES: usize = 256;
 
 /// Encodings, until the next change.
 #[derive(Default)]
@@ -25,6 +24,10 @@ pub(super) struct DiffCache {
     scanned: Option<Box<Scanned>>,
     /// Everything, in pieces, and the updates that were applied since they were cut.
     pieces: Option<Box<SharedPieces>>,
+    /// Everything, compressed as one piece, and the updates that were applied since.
+    compressed: Option<Box<SharedCompressed>>,
+    /// True if everything hardly gets smaller as one piece.
+    is_incompressible: bool,
     /// The deletions, as an update.
     deletes: OnceLock<Bytes>,
     /// The state vector.
@@ -37,108 +40,6 @@ pub(super) struct DiffCache {
 pub(super) struct Scanned {
     pub(super) update: OwnedScan,
     pub(super) order: Vec<BlocksOfRun>,
-}
-
-#[derive(Clone)]
-struct SharedPieces {
-    most: usize,
-    cut: Arc<Mutex<PiecesOnDemand>>,
-    /// The updates that came since.
-    behind: Vec<Bytes>,
-    bytes_behind: usize,
-}
-
-/// Pieces that are cut when a client wants them first, and kept for those that follow.
-struct PiecesOnDemand {
-    made: Vec<Bytes>,
-    cutter: Option<PieceCutter>,
-}
-
-impl PiecesOnDemand {
-    /// Returns the piece of this number, and true if it is the last one.
-    fn get(&mut self, number: usize) -> Option<(Bytes, bool)> {
-        while self.made.len() <= number
-            && let Some(cutter) = &mut self.cutter
-        {
-            self.made.extend(cutter.next());
-            if cutter.is_done() {
-                self.cutter = None;
-            }
-        }
-        let piece = self.made.get(number)?.clone();
-        Some((
-            piece,
-            self.cutter.is_none() && number + 1 == self.made.len(),
-        ))
-    }
-}
-
-/// The pieces that one client is sent, in order. Each is made when it is asked for.
-pub struct SyncPieces {
-    source: Source,
-    /// Number of the next piece.
-    next: usize,
-    /// The updates to be sent behind the pieces.
-    behind: std::vec::IntoIter<Bytes>,
-    is_done: bool,
-}
-
-enum Source {
-    Whole(Bytes),
-    /// For this client alone.
-    Own(Box<PieceCutter>),
-    Shared(Arc<Mutex<PiecesOnDemand>>),
-}
-
-impl SyncPieces {
-    fn of(source: Source, behind: Vec<Bytes>) -> Self {
-        Self {
-            source,
-            next: 0,
-            behind: behind.into_iter(),
-            is_done: false,
-        }
-    }
-
-    pub(super) fn whole(update: Bytes) -> Self {
-        Self::of(Source::Whole(update), Vec::new())
-    }
-
-    /// An update that is to be applied by a client that has `since`, in pieces.
-    pub(super) fn cut(update: Bytes, since: &StateVector, most: usize) -> Self {
-        match cutter(&update, since, most) {
-            Some(cutter) => Self::of(Source::Own(Box::new(cutter)), Vec::new()),
-            None => Self::whole(update),
-        }
-    }
-
-    /// Returns true when the last piece was returned.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
-        self.is_done && self.behind.len() == 0
-    }
-}
-
-impl Iterator for SyncPieces {
-    type Item = Bytes;
-
-    fn next(&mut self) -> Option<Bytes> {
-        if self.is_done {
-            return self.behind.next();
-        }
-        let (piece, is_last) = match &mut self.source {
-            Source::Whole(update) => (std::mem::take(update), true),
-            Source::Own(cutter) => (cutter.next()?, cutter.is_done()),
-            Source::Shared(shared) => {
-                // A panic cannot have left it half changed.
-                let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                shared.get(self.next)?
-            }
-        };
-        self.next += 1;
-        self.is_done = is_last;
-        Some(piece)
-    }
 }
 
 impl DiffCache {
@@ -164,34 +65,61 @@ impl DiffCache {
 
     /// The document changed by this update.
     pub(super) fn follow(&mut self, update: &[u8]) {
-        let pieces = self.pieces.take();
+        let (pieces, compressed) = (self.pieces.take(), self.compressed.take());
         *self = Self {
             deletion_bytes: self.deletion_bytes,
+            pieces: pieces.and_then(|mut pieces| pieces.follow(update).then_some(pieces)),
+            compressed: compressed.and_then(|mut one| one.follow(update).then_some(one)),
             ..Self::default()
         };
-        let Some(mut pieces) = pieces else {
-            return;
-        };
-        pieces.bytes_behind += update.len();
-        if pieces.behind.len() < UPDATES_AFTER_PIECES && pieces.bytes_behind <= pieces.most {
-            pieces.behind.push(Bytes::copy_from_slice(update));
-            self.pieces = Some(pieces);
-        }
     }
 
-    /// The pieces of this size for a client that has nothing, if they are shared already.
-    pub(super) fn pieces(&self, most: usize) -> Option<SyncPieces> {
-        let shared = self.pieces.as_ref().filter(|shared| shared.most == most)?;
-        let source = Source::Shared(Arc::clone(&shared.cut));
-        Some(SyncPieces::of(source, shared.behind.clone()))
+    /// Returns the pieces of this size for a client that has nothing, if they are shared already.
+    pub(super) fn pieces(
+        &self,
+        most: usize,
+        compression: Option<Compression>,
+    ) -> Option<SyncPieces> {
+        if let Some(one) = self.compressed.as_ref().filter(|_| compression.is_some()) {
+            return Some(one.for_client());
+        }
+        let shared = self.pieces.as_ref().filter(|shared| shared.most() == most);
+        shared.map(|shared| shared.for_client(compression))
+    }
+
+    /// Returns everything as one piece. If it is compressed, it is shared from now on.
+    pub(super) fn one(
+        &mut self,
+        everything: Bytes,
+        compression: Option<Compression>,
+    ) -> SyncPieces {
+        let compression = compression.filter(|_| !self.is_incompressible);
+        let Some(compression) = compression else {
+            return SyncPieces::whole(everything, None);
+        };
+        match compression.compress(&everything) {
+            Some(update) => {
+                let shared = SharedCompressed::new(update);
+                self.compressed.insert(Box::new(shared)).for_client()
+            }
+            None => {
+                self.is_incompressible = true;
+                SyncPieces::whole(everything, None)
+            }
+        }
     }
 
     /// Cuts everything into pieces for clients that have nothing, to be shared. If there are some
     /// of another size already, these are for one client alone.
-    pub(super) fn cut(&mut self, everything: Bytes, most: usize) -> SyncPieces {
+    pub(super) fn cut(
+        &mut self,
+        everything: Bytes,
+        most: usize,
+        compression: Option<Compression>,
+    ) -> SyncPieces {
         let nothing = StateVector::new();
         if self.pieces.is_some() {
-            return SyncPieces::cut(everything, &nothing, most);
+            return SyncPieces::cut(everything, &nothing, most, compression);
         }
         let cutter = match self.scanned.take() {
             Some(scanned) => {
@@ -201,31 +129,30 @@ impl DiffCache {
             None => cutter(&everything, &nothing, most),
         };
         let Some(cutter) = cutter else {
-            return SyncPieces::whole(everything);
+            return self.one(everything, compression);
         };
-        let cut = Arc::new(Mutex::new(PiecesOnDemand {
-            made: Vec::new(),
-            cutter: Some(cutter),
-        }));
-        self.pieces = Some(Box::new(SharedPieces {
-            most,
-            cut: Arc::clone(&cut),
-            behind: Vec::new(),
-            bytes_behind: 0,
-        }));
-        SyncPieces::of(Source::Shared(cut), Vec::new())
+        let shared = SharedPieces::new(cutter, most);
+        self.pieces.insert(Box::new(shared)).for_client(compression)
     }
 
     pub(super) fn has_pieces(&self, most: usize) -> bool {
         let is_made = self
             .pieces
             .as_ref()
-            .is_some_and(|pieces| pieces.most == most);
+            .is_some_and(|pieces| pieces.most() == most);
         let is_one = self
             .everything
             .as_ref()
             .is_some_and(|all| all.len() <= most);
         is_made || is_one
+    }
+
+    /// Returns true if nothing remains to be compressed for a client that has nothing.
+    pub(super) fn is_compressed(&self, most: usize) -> bool {
+        let shared = self.pieces.as_ref().filter(|shared| shared.most() == most);
+        self.compressed.is_some()
+            || self.is_incompressible
+            || shared.is_some_and(|shared| shared.is_compressed())
     }
 
     /// An update that only deletes.
@@ -249,24 +176,19 @@ impl DiffCache {
     }
 
     pub(super) fn has_spare(&self) -> bool {
-        self.pieces.is_some() || self.scanned.is_some() || self.deletes.get().is_some()
+        self.pieces.is_some()
+            || self.compressed.is_some()
+            || self.scanned.is_some()
+            || self.deletes.get().is_some()
     }
 
     /// Drops all but the encoding of everything.
     pub(super) fn drop_spare(&mut self) {
         *self = Self {
             everything: self.everything.take(),
+            is_incompressible: self.is_incompressible,
             deletion_bytes: self.deletion_bytes,
             ..Self::default()
         };
     }
-}
-
-/// Returns `None` for an update that is to be sent as a whole.
-fn cutter(update: &Bytes, since: &StateVector, most: usize) -> Option<PieceCutter> {
-    if update.len() <= most {
-        return None;
-    }
-    let scan = OwnedScan::new(update.clone()).ok()?;
-    PieceCutter::new(scan, since.clone(), most)
 }

@@ -207,6 +207,7 @@ impl Script {
             rights: vec![Right::Write, Right::Lock, Right::TakeOver, Right::Manage],
             lock,
             parks: Vec::new(),
+            encoding: None,
         });
     }
 

@@ -1,7 +1,8 @@
 use super::*;
 
 /// Settings that are words, lists or paths: whatever can be parsed is valid.
-const WORDS: [&str; 47] = [
+const WORDS: [&str; 48] = [
+    "compress_first_sync",
     "echo",
     "stamp_awareness",
     "server_token",

@@ -12,17 +12,29 @@ use crate::connection::send_queue::NeedsFlush;
 use crate::connection::shared_message::SharedMessage;
 use crate::connection::socket_writer::SocketWriter;
 use crate::connection::wire_codec;
+use crate::documents::compression_savings::CompressionSavings;
 
 /// A preview of a park that a client asked for, and the connection that the answer goes to.
 pub(crate) type RequestedPreview = (Arc<SocketWriter>, ParkPreview);
 
 /// The connections of a document, each with its writer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Connections {
     writers: HashMap<ConnectionId, Arc<SocketWriter>>,
+    /// Counts for all documents.
+    compression: Arc<CompressionSavings>,
 }
 
 impl Connections {
+    /// Returns those of a document that has none yet.
+    pub(super) fn new(compression: Arc<CompressionSavings>) -> Self {
+        let writers = HashMap::new();
+        Self {
+            writers,
+            compression,
+        }
+    }
+
     /// Returns how many there are.
     pub(super) fn len(&self) -> usize {
         self.writers.len()
@@ -53,6 +65,7 @@ impl Connections {
         while let Some(output) = room.next_output() {
             match output {
                 Output::Send { to, message } => {
+                    self.compression.note(&message);
                     self.put(to, pending, |writer| writer.send(&message));
                 }
                 Output::Multicast { to, message } => {

@@ -65,10 +65,11 @@ pub(super) struct DocumentState {
 }
 
 impl DocumentState {
-    /// Returns the state of a document that was just opened and has no connections.
+    /// Returns the state of a document that was just opened. `connections` has none.
     pub(super) fn new(
         room: Room,
         log: Box<dyn DocumentJournal>,
+        connections: Connections,
         account: StorageAccount,
         now: Time,
     ) -> Self {
@@ -76,7 +77,7 @@ impl DocumentState {
             room,
             log,
             proposed: 0,
-            connections: Connections::default(),
+            connections,
             idle_since: Some(now),
             sleeps_until: None,
             durability: DurabilityNews::Awaited,
@@ -104,6 +105,12 @@ impl DocumentState {
             return WorkClass::Short;
         }
         let document = self.room.state().document();
+        let compresses = match kind {
+            StepKind::FullSync(to) | StepKind::PartialSync(to) => self.room.compresses_for(to),
+            _ => false,
+        };
+        let is_full = matches!(kind, StepKind::FullSync(_));
+        let is_ready = compresses && is_full && load.first_sync_is_compressed;
         let size = DocumentSize {
             bytes: document.about_bytes(),
             parked: match kind {
@@ -112,7 +119,8 @@ impl DocumentState {
             },
             aside,
             encoded: document.is_encoded(),
-            pieces: load.first_sync_is_encoded,
+            pieces: load.first_sync_is_encoded || is_ready,
+            uncompressed: compresses && !is_ready,
         };
         let kind = match kind {
             StepKind::Light => StepKind::Timeout,

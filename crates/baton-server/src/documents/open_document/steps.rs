@@ -16,13 +16,14 @@ use baton_presence::Time;
 use baton_room::{Ending, Room};
 use tokio::sync::Notify;
 
-use super::connections::RequestedPreview;
+use super::connections::{Connections, RequestedPreview};
 use super::departures::Departures;
 use super::document_state::DocumentState;
 use super::error::{Gone, StepError};
 use super::park_previews::ParkPreviews;
 use crate::clock::ServerClock;
 use crate::connection::pending_flushes::PendingFlushes;
+use crate::documents::compression_savings::CompressionSavings;
 use crate::documents::gate::{Gate, Held};
 use crate::documents::work_cost::{StepKind, WorkClass};
 use crate::documents::work_pool::{PoolTurn, WorkPool};
@@ -98,11 +99,12 @@ impl OpenDocument {
         clock: ServerClock,
         room: Room,
         log: Box<dyn DocumentJournal>,
-        pool: Arc<WorkPool>,
+        (pool, compression): (Arc<WorkPool>, Arc<CompressionSavings>),
         account: StorageAccount,
     ) -> Self {
         let queue_share = log.share();
-        let state = DocumentState::new(room, log, account, clock.now());
+        let connections = Connections::new(compression);
+        let state = DocumentState::new(room, log, connections, account, clock.now());
         Self {
             name,
             clock,

@@ -361,6 +361,8 @@ impl Table {
                     .take_while(|sent| is_known(document, sent));
                 assert!(known.count() >= usize::from(version[0]));
             }
+            // Nobody here asks for it.
+            Outgoing::CompressedStep2(_) | Outgoing::CompressedUpdate(_) => unreachable!(),
             Outgoing::TokenRequest | Outgoing::Scope(_) => {}
             Outgoing::Denied(reason) => assert!(!reason.is_empty()),
             Outgoing::Channel(message) => self.told_more(to, message),

@@ -49,6 +49,7 @@ pub(super) fn hello(table: &mut Table, who: usize, u: &mut Unstructured<'_>) -> 
             None
         },
         observer: u.ratio(1, 8)?,
+        encodings: Vec::new(),
     };
     table.say(who, Incoming::Channel(&hello.encode()));
     Ok(())
