@@ -5,6 +5,8 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { deflateRawSync } from 'node:zlib'
+import * as encoding from 'lib0/encoding'
 import { WebSocketServer, type WebSocket } from 'ws'
 import * as awarenessProtocol from 'y-protocols/awareness'
 import * as Y from 'yjs'
@@ -40,6 +42,8 @@ interface Connection {
   socket: WebSocket
   session: Session | null
   syncs: number
+  /** It asked for a compressed first sync. */
+  compressed: boolean
   clients: Set<number>
 }
 
@@ -62,6 +66,8 @@ export class Room {
   readonly heard: ClientMessage[] = []
   /** While true, nothing is acknowledged as saved. */
   holdSaves = false
+  /** What a hostile server makes of a compressed update. */
+  spoil: (payload: Uint8Array) => Uint8Array = (payload) => payload
   rights: Right[] = ['write', 'lock', 'take-over', 'manage']
   #position = 10
   readonly #beats: ReturnType<typeof setInterval>
@@ -89,7 +95,7 @@ export class Room {
   }
 
   join(socket: WebSocket): void {
-    const connection: Connection = { socket, session: null, syncs: 0, clients: new Set() }
+    const connection: Connection = { socket, session: null, syncs: 0, compressed: false, clients: new Set() }
     this.connections.add(connection)
     this.#frame(connection, encodeFrame({ kind: 'step1', stateVector: Y.encodeStateVector(this.doc) }))
     const here = [...this.awareness.getStates().keys()]
@@ -127,7 +133,7 @@ export class Room {
   #received(from: Connection, bytes: Uint8Array): void {
     const frame = decodeFrame(bytes)
     if (frame.kind === 'step1') {
-      this.#frame(from, encodeFrame({ kind: 'step2', update: Y.encodeStateAsUpdate(this.doc, frame.stateVector) }))
+      this.#answer(from, Y.encodeStateAsUpdate(this.doc, frame.stateVector))
     } else if (frame.kind === 'step2' || frame.kind === 'update') {
       this.#edit(from, frame.update)
     } else if (frame.kind === 'awareness') {
@@ -139,6 +145,12 @@ export class Room {
       if (message.type === 'hello') this.#hello(from, message)
       else if (from.session) this.#told(from.session, message)
     }
+  }
+
+  #answer(to: Connection, update: Uint8Array): void {
+    if (!to.compressed || update.length < 1024) return this.#frame(to, encodeFrame({ kind: 'step2', update }))
+    const payload = this.spoil(compressed(update))
+    this.#frame(to, encodeFrame({ kind: 'compressed', step: 'step2', payload }))
   }
 
   #edit(from: Connection, update: Uint8Array): void {
@@ -180,6 +192,7 @@ export class Room {
   }
 
   #hello(from: Connection, hello: Hello): void {
+    from.compressed = hello.encodings?.includes('deflate-raw') ?? false
     const old = hello.resume && this.sessions.get(hello.resume.session)
     const resumed = old?.token === hello.resume?.token && old !== undefined
     const session: Session = resumed ? old : this.#newSession(hello)
@@ -293,6 +306,14 @@ export class Room {
     this.locks.suspect(session.id, false)
     this.locks.announce()
   }
+}
+
+/** The payload of a compressed update: its length, and the stream. `length` is what it states. */
+export function compressed(update: Uint8Array, length = update.length): Uint8Array {
+  return encoding.encode((to) => {
+    encoding.writeVarUint(to, length)
+    encoding.writeUint8Array(to, deflateRawSync(update))
+  })
 }
 
 /** The root types that an update would change; `null` when it changes nothing. */

@@ -175,6 +175,8 @@ export interface Hello {
   token?: string
   client?: number
   observer?: boolean
+  /** Compressed forms that this client reads. */
+  encodings?: readonly string[]
 }
 
 /** From this client to the server. */
@@ -200,6 +202,8 @@ export interface Welcome {
   lock: LockView
   rights: Right[]
   parks: ParkView[]
+  /** The compressed form that the server chose; its first frames may come before this. */
+  encoding?: string
 }
 
 /** From the server to this client. */

@@ -12,6 +12,8 @@ export type Frame =
   | { kind: 'step1'; stateVector: Uint8Array }
   | { kind: 'step2'; update: Uint8Array }
   | { kind: 'update'; update: Uint8Array }
+  /** A Step2 or an Update whose update is compressed; only from a server that was asked for it. */
+  | { kind: 'compressed'; step: 'step2' | 'update'; payload: Uint8Array }
   | { kind: 'awareness'; update: Uint8Array }
   | { kind: 'denied'; reason: string }
   | { kind: 'query-awareness' }
@@ -23,6 +25,7 @@ const AWARENESS = 1
 const AUTH = 2
 const QUERY_AWARENESS = 3
 const BATON = 98
+const COMPRESSED = 99
 
 const STEP1 = 0
 const STEP2 = 1
@@ -49,6 +52,8 @@ export function decodeFrame(bytes: Uint8Array): Frame {
       return { kind: 'query-awareness' }
     case BATON:
       return { kind: 'baton', json: decoding.readVarString(from) }
+    case COMPRESSED:
+      return decodeCompressed(from)
     default:
       return { kind: 'unknown', type }
   }
@@ -69,6 +74,19 @@ function decodeSync(from: decoding.Decoder): Frame {
   }
 }
 
+function decodeCompressed(from: decoding.Decoder): Frame {
+  const step = decoding.readVarUint(from)
+  const payload = decoding.readVarUint8Array(from)
+  switch (step) {
+    case STEP2:
+      return { kind: 'compressed', step: 'step2', payload }
+    case UPDATE:
+      return { kind: 'compressed', step: 'update', payload }
+    default:
+      return { kind: 'unknown', type: COMPRESSED }
+  }
+}
+
 /** Writes a frame. */
 export function encodeFrame(frame: Exclude<Frame, { kind: 'unknown' }>): Uint8Array {
   return encoding.encode((to) => {
@@ -79,6 +97,10 @@ export function encodeFrame(frame: Exclude<Frame, { kind: 'unknown' }>): Uint8Ar
         return sync(to, STEP2, frame.update)
       case 'update':
         return sync(to, UPDATE, frame.update)
+      case 'compressed':
+        encoding.writeVarUint(to, COMPRESSED)
+        encoding.writeVarUint(to, frame.step === 'step2' ? STEP2 : UPDATE)
+        return encoding.writeVarUint8Array(to, frame.payload)
       case 'awareness':
         encoding.writeVarUint(to, AWARENESS)
         return encoding.writeVarUint8Array(to, frame.update)

@@ -19,6 +19,7 @@ import { defaultDrafts, type Draft } from './drafts'
 import type { BatonEvents, BatonOptions, Emit, Experiments } from './events'
 import { experiments } from './experiments'
 import type { LockHandle } from './handle'
+import { Inflow, type Taken } from './inflow'
 import { Link, type Closed } from './link'
 import { watchPage } from './page'
 import type { Answer, ParkAnswer } from './requests'
@@ -47,6 +48,7 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
   readonly #options: BatonOptions
   readonly #session: Session
   readonly #link: Link
+  readonly #inflow = new Inflow({ take: (frame) => this.#take(frame), failed: (error) => this.#misread(error) })
   readonly #divergence: Divergence
   readonly #watcher: Watcher
   readonly #siblings: Siblings
@@ -328,6 +330,7 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
   }
 
   #closed(closed: Closed, wasOpen: boolean): void {
+    this.#inflow.closed()
     this.#session.closed()
     if (wasOpen) {
       this.synced = false
@@ -349,14 +352,26 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
 
   #received(bytes: Uint8Array): void {
     let frame: Frame
-    let message: ServerMessage | null
     try {
       frame = decodeFrame(bytes)
+    } catch (error) {
+      return this.#misread(error)
+    }
+    this.#inflow.add(frame)
+  }
+
+  /** It may have been an edit: only a new connection brings this copy in step again. */
+  #misread(error: unknown): void {
+    this.emit('channel-error', [{ code: 'protocol', message: `the server sent what is no frame: ${String(error)}`, retry: true }])
+    this.#link.giveUp('a frame of the server was not understood')
+  }
+
+  #take(frame: Taken): void {
+    let message: ServerMessage | null
+    try {
       message = frame.kind === 'baton' ? decodeServerMessage(frame.json) : null
     } catch (error) {
-      // It may have been an edit: only a new connection brings this copy in step again.
-      this.emit('channel-error', [{ code: 'protocol', message: `the server sent what is no frame: ${String(error)}`, retry: true }])
-      return this.#link.giveUp('a frame of the server was not understood')
+      return this.#misread(error)
     }
     if (this.#copy.frame(frame)) return
     if (frame.kind === 'denied') this.emit('denied', [frame.reason])

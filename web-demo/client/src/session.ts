@@ -8,6 +8,7 @@ import { idleFor, isVisible } from './activity'
 import { VERSION, type Ask, type ClientMessage, type Outcome, type ParkView, type Peer, type Right, type ServerMessage, type Timings, type User, type Welcome } from './channel'
 import { now } from './clock'
 import type { BatonOptions, Emit, Offer } from './events'
+import { canInflate, ENCODING } from './inflate'
 import { LockMachine, type LockEffect } from './lock'
 import { Requests, UNSENT, type ParkAnswer } from './requests'
 import { scopeFrom, toWire } from './scope'
@@ -87,6 +88,7 @@ export class Session {
       ...(token && { token }),
       client,
       ...(this.#options.observer && { observer: true }),
+      ...(canInflate && { encodings: [ENCODING] }),
     })
   }
 

@@ -68,6 +68,7 @@ const SHAPES: Record<ServerMessage['type'], Check> = {
     lock,
     rights: maybe(list(text)),
     parks: maybe(list(park)),
+    encoding: maybe(text),
   }),
   rights: object({ rights: list(text) }),
   beat: object({ n: number, confirmed: number }),
