@@ -8,6 +8,7 @@ mod backup;
 mod chaos;
 mod client_locks;
 mod client_parks;
+mod compressed;
 mod configuration;
 mod disk;
 mod doors;
