@@ -104,30 +104,35 @@ pub(crate) struct World {
     over: bool,
 }
 
+/// Draws the time limits of a life.
+fn draw_timings(random: &mut Random) -> Timings {
+    // Most with the profile that promises most.
+    let timings = match random.below(10) {
+        0..6 => Timings::strict(),
+        6..9 => Timings::default(),
+        _ => Timings {
+            grace: Duration::ZERO,
+            wait_out_lease: random.chance(50),
+            ..Timings::default()
+        },
+    };
+    // In some runs what takes minutes takes less, so that it happens.
+    match random.below(2) {
+        0 => timings,
+        _ => Timings {
+            request: Duration::from_secs(12),
+            idle_yield: Duration::from_secs(12),
+            idle_warning: Duration::from_secs(4),
+            take_over_cooldown: Duration::from_secs(5),
+            ..timings
+        },
+    }
+}
+
 impl World {
     pub(crate) fn new(seed: u64, options: &Options) -> Self {
         let mut random = Random::from_seed(seed);
-        // Most with the profile that promises most.
-        let timings = match random.below(10) {
-            0..6 => Timings::strict(),
-            6..9 => Timings::default(),
-            _ => Timings {
-                grace: Duration::ZERO,
-                wait_out_lease: random.chance(50),
-                ..Timings::default()
-            },
-        };
-        // In some runs what takes minutes takes less, so that it happens.
-        let timings = match random.below(2) {
-            0 => timings,
-            _ => Timings {
-                request: Duration::from_secs(12),
-                idle_yield: Duration::from_secs(12),
-                idle_warning: Duration::from_secs(4),
-                take_over_cooldown: Duration::from_secs(5),
-                ..timings
-            },
-        };
+        let timings = draw_timings(&mut random);
         let lock_settings = LockSettings {
             epoch: 1,
             auto_pass: if random.chance(70) {

@@ -14,6 +14,7 @@ use super::stored::Stored;
 use crate::token::TokenHash;
 
 /// The attachment that a record of a host of a cluster makes.
+#[derive(Clone, Copy)]
 pub(super) struct Attaching {
     pub(super) host: HostId,
     /// Position of the record that attached the session before.
@@ -87,7 +88,7 @@ impl Membership {
     ) -> bool {
         let session = entrance.session;
         let before = self.hosts.attached_at(session);
-        if attaching.as_ref().is_some_and(|new| new.from != before) {
+        if attaching.is_some_and(|new| new.from != before) {
             return false;
         }
         match entrance.event {

@@ -72,6 +72,7 @@ impl Client {
             user_key: None,
             client: None,
             observer: false,
+            encodings: Vec::new(),
         };
         self.say(cluster, &hello);
         let vector = self.document.state().vector().encode();
