@@ -173,9 +173,10 @@ impl AwarenessRelay {
         out: &mut Vec<Reaction>,
     ) {
         // A payload that cannot be read is another version's. The host is trusted otherwise.
-        if let Ok(applied) = self.table.apply(EntryOwner::Host(from), payload, now.0) {
+        let owner = EntryOwner::Host(from);
+        if let Ok(changed) = self.table.apply_relayed(owner, payload, now.0) {
             self.moved(false, now);
-            let changed = applied.broadcast.map(Outgoing::Awareness);
+            let changed = changed.map(Outgoing::Awareness);
             out.extend(changed.map(Reaction::Broadcast));
         }
     }
@@ -204,7 +205,9 @@ impl AwarenessRelay {
             let question = Answer::Send(self.question_of(removal));
             out.push(Reaction::Answer(owner, question));
         }
-        out.extend(stale.broadcast.map(Reaction::Announce));
+        // Each host does so by itself.
+        let gone = stale.broadcast.map(Outgoing::Awareness);
+        out.extend(gone.map(Reaction::Broadcast));
         let next = self.table.next_stale().map(Time);
         self.refresh_at = next.map(|at| at.clamp(now + ROLL_CALL_CHECK, now + AWARENESS_CHECK));
     }

@@ -51,6 +51,18 @@ impl Client {
         }
     }
 
+    /// A copy of it, as of a tab that was duplicated: the same session and token.
+    pub(crate) fn twin(&self) -> Self {
+        let mut twin = Self::new(99);
+        twin.document
+            .apply(&self.document.diff(&StateVector::new()).unwrap())
+            .unwrap();
+        twin.session = self.session;
+        twin.token.clone_from(&self.token);
+        twin.held.clone_from(&self.held);
+        twin
+    }
+
     /// Connects to a host, and says who it is and what it lacks.
     pub(crate) fn connect(&mut self, cluster: &mut Cluster, host: usize) {
         let connection = cluster.connect(host);

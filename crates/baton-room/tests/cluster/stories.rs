@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use baton_room::{ConnectionId, Departure, Incoming, Outgoing, SyncKind};
-use baton_sync::control_channel::{ErrorCode, FencingToken, ServerMessage};
+use baton_room::{ConnectionId, Departure, Incoming, MissedUpdates, Outgoing, SyncKind};
+use baton_sync::control_channel::{ErrorCode, FencingToken, PeerStatus, ServerMessage};
+use baton_sync::lib0::write_var_uint;
 use baton_testkit::TextAuthor;
 
 use crate::client::Client;
@@ -318,4 +319,144 @@ fn awareness_of_another_host_is_shown_and_goes_with_that_host() {
         awareness(&mut cluster, 0, there),
         [&b"\x01\x05\x01\x04null"[..]]
     );
+}
+
+/// Gives what a host relays to all others. Returns the number of payloads.
+fn relay(cluster: &mut Cluster, host: usize) -> usize {
+    let from = cluster.hosts[host].id;
+    let relays = std::mem::take(&mut cluster.hosts[host].relays);
+    for other in (0..cluster.hosts.len()).filter(|other| *other != host) {
+        for payload in &relays {
+            cluster.input(other, |room, now| room.relayed(from, payload, now));
+        }
+    }
+    relays.len()
+}
+
+#[test]
+fn awareness_of_a_client_that_moved_is_that_of_its_new_host() {
+    let mut cluster = Cluster::new(3);
+    let (old, watcher) = (cluster.connect(0), cluster.connect(2));
+    cluster.receive(0, old, Incoming::Awareness(b"\x01\x05\x01\x02{}"));
+    assert_eq!(relay(&mut cluster, 0), 1);
+    // Its old host does not know yet that the connection is dead.
+    let new = cluster.connect(1);
+    cluster.receive(1, new, Incoming::Awareness(b"\x01\x05\x01\x02{}"));
+    let newer = b"\x01\x05\x02\x02[]";
+    cluster.receive(1, new, Incoming::Awareness(newer));
+    assert!(relay(&mut cluster, 1) > 0);
+    cluster.input(0, |room, now| {
+        room.disconnect(old, Departure::Dropped, now);
+    });
+    relay(&mut cluster, 0);
+    let shown = awareness(&mut cluster, 2, watcher);
+    assert_eq!(shown.last().map(|payload| &payload[..]), Some(&newer[..]));
+    let known = cluster.hosts[2].room.catch_up(&MissedUpdates::default());
+    assert_eq!(known.awareness.as_deref(), Some(&newer[..]));
+}
+
+#[test]
+fn a_host_may_relay_more_clients_than_one_connection_may_state() {
+    let mut cluster = Cluster::new(2);
+    let count = 300_u64;
+    for client in 0..count {
+        let at = cluster.connect(0);
+        let mut payload = vec![1];
+        write_var_uint(&mut payload, client + 1);
+        payload.extend(b"\x01\x02{}");
+        cluster.receive(0, at, Incoming::Awareness(&payload));
+    }
+    relay(&mut cluster, 0);
+    let all = cluster.hosts[0].room.own_awareness();
+    let known = cluster.hosts[1].room.catch_up(&MissedUpdates::default());
+    assert_eq!(known.awareness, all);
+}
+
+#[test]
+fn of_two_resumes_with_one_token_the_first_in_the_log_wins() {
+    let mut cluster = Cluster::new(3);
+    let mut ada = holder(&mut cluster);
+    let fence = only(&ada);
+    ada.drops(&mut cluster, Departure::Dropped);
+    cluster.run();
+    let mut twin = ada.twin();
+    ada.connect(&mut cluster, 1);
+    twin.connect(&mut cluster, 2);
+    cluster.sequence(2);
+    run(&mut cluster, &mut [&mut ada]);
+    twin.reads(&mut cluster);
+    assert!(twin.resumed && twin.is_welcome());
+    assert!(ada.at.is_none() && !ada.is_welcome());
+    assert_eq!(held(&cluster), [fence.position]);
+    cluster.agrees();
+}
+
+#[test]
+fn a_session_whose_welcome_was_lost_goes_on_over_another_host() {
+    let mut cluster = Cluster::new(2);
+    let mut ada = holder(&mut cluster);
+    let fence = only(&ada);
+    ada.drops(&mut cluster, Departure::Dropped);
+    let mut deaf = ada.twin();
+    deaf.connect(&mut cluster, 0);
+    cluster.run();
+    // Her welcome is on the way, and her host dies.
+    cluster.kill(0);
+    cluster.look_for_dead(0);
+    ada.connect(&mut cluster, 0);
+    run(&mut cluster, &mut [&mut ada]);
+    assert!(ada.resumed && ada.is_welcome());
+    assert_eq!((only(&ada), held(&cluster)), (fence, vec![fence.position]));
+    cluster.agrees();
+}
+
+#[test]
+fn operations_wait_for_one_another_and_keep_their_order() {
+    let mut cluster = Cluster::new(2);
+    let mut ada = holder(&mut cluster);
+    // An edit under the lock, the release, and an edit that comes behind it.
+    ada.types(&mut cluster, "a", "one ");
+    ada.releases(&mut cluster);
+    ada.acquires(&mut cluster, "b");
+    ada.types(&mut cluster, "a", "two ");
+    // Only what need not wait is on the way.
+    assert_eq!(cluster.hosts[0].outbox.len(), 2);
+    run(&mut cluster, &mut [&mut ada]);
+    let state = cluster.hosts[0].room.state();
+    assert_eq!(state.parks().count(), 0);
+    assert_eq!(state.document().state().clocks().count(), 1);
+    assert_eq!(held(&cluster).len(), 1);
+    let results = ada.told.iter().filter_map(|message| match message {
+        ServerMessage::Result { nonce, .. } => Some(*nonce),
+        _ => None,
+    });
+    assert_eq!(results.collect::<Vec<_>>(), [7, 8, 7]);
+    cluster.agrees();
+}
+
+#[test]
+fn sessions_on_another_host_are_shown_as_their_presence_says() {
+    let mut cluster = Cluster::new(2);
+    let (mut ada, mut bob) = (Client::new(1), Client::new(2));
+    ada.connect(&mut cluster, 0);
+    bob.connect(&mut cluster, 1);
+    run(&mut cluster, &mut [&mut ada, &mut bob]);
+    let mut late = Client::new(3);
+    late.connect(&mut cluster, 1);
+    run(&mut cluster, &mut [&mut ada, &mut bob, &mut late]);
+    let status = |late: &Client, of: u64| {
+        let shown = late.told.iter().rev().find_map(|message| match message {
+            ServerMessage::Welcome { roster, .. } => {
+                roster.iter().find(|peer| peer.session == of).cloned()
+            }
+            ServerMessage::Peer { peer } => (peer.session == of).then(|| peer.clone()),
+            _ => None,
+        });
+        shown.map(|peer| peer.state)
+    };
+    assert_eq!(status(&late, ada.session), Some(PeerStatus::Online));
+    cluster.kill(0);
+    cluster.look_for_dead(0);
+    run(&mut cluster, &mut [&mut bob, &mut late]);
+    assert_eq!(status(&late, ada.session), Some(PeerStatus::Offline));
 }

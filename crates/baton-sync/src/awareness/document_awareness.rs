@@ -10,7 +10,7 @@ use super::error::AwarenessError;
 use super::limits::{AwarenessLimits, Stamp};
 use super::outcome::{AwarenessOutcome, OwnerRemoval, StaleEntries};
 use super::payload::{self, Statement};
-use super::statement_rules::{Bounds, Decision, decide};
+use super::statement_rules::{Bounds, Decision, decide, decide_relayed};
 use super::user_stamp::UserStamp;
 use crate::ClientId;
 
@@ -173,6 +173,36 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         outcome.answer = announcements::questions(&self.table, &asked);
         self.table.forget(self.limits.tombstones);
         Ok(outcome)
+    }
+
+    /// Takes a message of another server with what it accepted from its own connections. `owner`
+    /// stands for that server. Returns the changes, for all connections here.
+    ///
+    /// # Errors
+    /// The message cannot be read, and nothing changed.
+    pub fn apply_relayed(
+        &mut self,
+        owner: O,
+        payload: &[u8],
+        now: Stamp,
+    ) -> Result<Option<Bytes>, AwarenessError> {
+        let statements = payload::decode(payload)?;
+        self.check_json(&statements)?;
+        let mut changed = BTreeSet::new();
+        let bounds = Bounds {
+            limits: &self.limits,
+            allowed: self.allowed,
+        };
+        for statement in &statements {
+            if let Decision::Accept = decide_relayed(&self.table, bounds, owner, statement)
+                && self.table.accept(owner, statement, now)
+            {
+                changed.insert(statement.client);
+            }
+        }
+        let changes = announcements::changes(&self.table, &changed);
+        self.table.forget(self.limits.tombstones);
+        Ok(changes)
     }
 
     /// Takes the client id that a connection claims as its own, as Baton's hello does. The

@@ -73,10 +73,52 @@ pub(super) fn decide<O: Copy + Eq + Ord>(
     }
 }
 
+/// Decides about a statement that another server has accepted from its owner: the newer one counts,
+/// whatever connection had that client before. Only its own entries can be removed by it.
+pub(super) fn decide_relayed<O: Copy + Eq + Ord>(
+    table: &EntryTable<O>,
+    Bounds { limits, allowed }: Bounds<'_>,
+    owner: O,
+    statement: &Statement<'_>,
+) -> Decision {
+    let entry = table.entry(statement.client);
+    let known = entry.map_or(0, |entry| entry.clock);
+    let Some(state) = statement.state else {
+        let is_mine =
+            entry.is_some_and(|entry| entry.owner == Some(owner) && entry.state.is_some());
+        return if is_mine && statement.clock >= known {
+            Decision::Accept
+        } else {
+            Decision::Ignore
+        };
+    };
+    if entry.is_some() && statement.clock <= known {
+        return Decision::Ignore;
+    }
+    let limits = AwarenessLimits {
+        entries_per_owner: usize::MAX,
+        ..*limits
+    };
+    match refusal(
+        table,
+        Bounds {
+            limits: &limits,
+            allowed,
+        },
+        owner,
+        statement,
+        state,
+        CLOCK_END,
+    ) {
+        Some(why) => Decision::Refuse(why),
+        None => Decision::Accept,
+    }
+}
+
 /// Accepts a newer state of a connection that may state it, within the limits.
 fn admit<O: Copy + Eq + Ord>(
     table: &EntryTable<O>,
-    Bounds { limits, allowed }: Bounds<'_>,
+    bounds: Bounds<'_>,
     owner: O,
     statement: &Statement<'_>,
     state: &str,
@@ -89,10 +131,27 @@ fn admit<O: Copy + Eq + Ord>(
     } else {
         STRANGERS_CLOCK_END
     };
+    match refusal(table, bounds, owner, statement, state, clock_end) {
+        Some(why) => Decision::Refuse(why),
+        None => Decision::Accept,
+    }
+}
+
+/// Returns the limit that a newer state meets.
+fn refusal<O: Copy + Eq + Ord>(
+    table: &EntryTable<O>,
+    Bounds { limits, allowed }: Bounds<'_>,
+    owner: O,
+    statement: &Statement<'_>,
+    state: &str,
+    clock_end: u64,
+) -> Option<AwarenessRefusal> {
+    let entry = table.entry(statement.client);
+    let mine = entry.is_some_and(|entry| entry.owner == Some(owner));
     let before = entry.and_then(|entry: &Entry<O>| entry.state.as_deref());
     let before_bytes = before.map_or(0, str::len);
     let bytes = table.bytes() - before_bytes + state.len();
-    Decision::Refuse(if statement.clock >= clock_end {
+    Some(if statement.clock >= clock_end {
         out_of_range(statement)
     } else if state.len() > limits.entry_bytes {
         AwarenessRefusal::TooLarge {
@@ -109,7 +168,7 @@ fn admit<O: Copy + Eq + Ord>(
     } else if bytes > allowed && state.len() > before_bytes {
         AwarenessRefusal::All
     } else {
-        return Decision::Accept;
+        return None;
     })
 }
 
