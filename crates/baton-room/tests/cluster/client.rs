@@ -111,6 +111,11 @@ impl Client {
         self.receive(cluster, Incoming::Sync(kind, update));
     }
 
+    /// Sends an update that is not of its own document.
+    pub(crate) fn sends(&mut self, cluster: &mut Cluster, update: Bytes) {
+        self.sync(cluster, SyncKind::Update, update);
+    }
+
     /// Types at the end of a text.
     pub(crate) fn types(&mut self, cluster: &mut Cluster, root: &str, what: &str) {
         let (_, update) = self
@@ -146,6 +151,11 @@ impl Client {
             cluster.input(host, |room, now| room.disconnect(connection, how, now));
         }
         self.at = None;
+    }
+
+    /// True if all that it sent over this connection was called saved.
+    pub(crate) fn all_is_saved(&self) -> bool {
+        self.taken == self.sent.len() as u64
     }
 
     pub(crate) const fn is_welcome(&self) -> bool {

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use baton_room::{ConnectionId, Departure, Incoming, MissedUpdates, Outgoing, SyncKind};
-use baton_sync::control_channel::{ErrorCode, FencingToken, PeerStatus, ServerMessage};
+use baton_presence::Event;
+use baton_room::{ConnectionId, Departure, Incoming, MissedUpdates, Outgoing, Record, SyncKind};
+use baton_sync::control_channel::{
+    ClientMessage, ErrorCode, FencingToken, PeerStatus, ServerMessage,
+};
 use baton_sync::lib0::write_var_uint;
 use baton_testkit::TextAuthor;
 
 use crate::client::Client;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Host};
 
 /// Lets everything arrive, and the clients read it and answer.
 fn run(cluster: &mut Cluster, clients: &mut [&mut Client]) {
@@ -459,4 +462,59 @@ fn sessions_on_another_host_are_shown_as_their_presence_says() {
     cluster.look_for_dead(0);
     run(&mut cluster, &mut [&mut bob, &mut late]);
     assert_eq!(status(&late, ada.session), Some(PeerStatus::Offline));
+}
+
+#[test]
+fn each_deadline_is_that_of_the_host_to_which_the_session_is_connected() {
+    let mut cluster = Cluster::new(3);
+    let mut ada = holder(&mut cluster);
+    let mut bob = Client::new(2);
+    bob.connect(&mut cluster, 1);
+    run(&mut cluster, &mut [&mut ada, &mut bob]);
+    let (paths, note) = (vec![vec!["a".to_owned()]], String::new());
+    let nonce = 9;
+    bob.say(&mut cluster, &ClientMessage::Request { nonce, paths, note });
+    run(&mut cluster, &mut [&mut ada, &mut bob]);
+    for _ in 0..40 {
+        cluster.pass(Duration::from_secs(1));
+        ada.reads(&mut cluster);
+        bob.reads(&mut cluster);
+    }
+    let proposes = |host: &Host| {
+        let records = host.outbox.iter();
+        let records = records.map(|(_, bytes)| Record::decode(bytes).unwrap());
+        let over = |record: &Record| {
+            matches!(
+                record.content(),
+                Record::Presence(Event::RequestOver { .. })
+            )
+        };
+        records.filter(over).count()
+    };
+    let proposed: Vec<_> = cluster.hosts.iter().map(proposes).collect();
+    assert_eq!(proposed, [1, 0, 0]);
+}
+
+#[test]
+fn an_update_that_is_placed_while_an_older_one_comes_again_is_called_saved_behind_it() {
+    let mut cluster = Cluster::new(2);
+    let mut ada = Client::new(1);
+    ada.connect(&mut cluster, 0);
+    run(&mut cluster, &mut [&mut ada]);
+    let other = cluster.connect(1);
+    let before = ada.saved.len();
+    let (mut seven, mut eight) = (TextAuthor::new(7, "t"), TextAuthor::new(8, "t"));
+    // It builds on an edit that no one has sent yet.
+    let first = eight.append("first");
+    ada.sends(&mut cluster, eight.append("second"));
+    cluster.run();
+    let first = Incoming::Sync(SyncKind::Update, first);
+    cluster.receive(1, other, first);
+    cluster.sequence(1);
+    cluster.sequence(1);
+    ada.sends(&mut cluster, seven.append("one"));
+    ada.sends(&mut cluster, seven.append("two"));
+    run(&mut cluster, &mut [&mut ada]);
+    assert!(ada.saved.len() >= before + 3 && ada.all_is_saved());
+    cluster.agrees();
 }
