@@ -225,6 +225,11 @@ impl DocumentOpening {
             return;
         }
         self.again = now + self.options.retry;
+        if now.since(self.begun) >= self.options.longest {
+            // The process was stopped: pages of before may be older than the mark of a purge.
+            self.begin(self.history.clone(), now);
+            return;
+        }
         let (Some(tail), Some(marked_at), Base::Known(base)) = (tail, self.marked_at, &self.base)
         else {
             return;

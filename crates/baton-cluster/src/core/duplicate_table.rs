@@ -1,6 +1,6 @@
 //! Removes duplicates among the records of one document, alike on every node.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::{BufMut, BytesMut};
 
@@ -14,30 +14,52 @@ pub const MAX_BOOTS: usize = 64;
 /// Most offered records in the table of a document; the lowest id is forgotten first.
 pub const MAX_OFFERED: usize = 4096;
 
+/// Newest records of each boot that the table names one by one.
+pub const MAX_RECENT: usize = 32;
+
 /// The names of the records that a document has had.
 ///
-/// A boot's counters grow along a stream, so one number for each boot is enough: a record whose
-/// counter is not above it is a duplicate. The table is a function of the document's records alone
+/// A boot's counters grow along a stream, so its highest one is enough: a record whose counter is not
+/// above it is a duplicate. The newest ones tell what is missing after a stream has lost its end. The table is a function of the document's records alone
 /// and travels with its snapshots. So all nodes decide alike, also those that open from a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DuplicateTable {
-    /// For each boot the highest counter, and the sequence at which it was delivered.
-    boots: BTreeMap<BootId, (u64, u64)>,
+    boots: BTreeMap<BootId, BootRecords>,
     /// Original ids of records that nodes offered after the stream had lost its end.
     offered: BTreeSet<RecordId>,
+}
+
+/// The records of one boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct BootRecords {
+    /// Sequence of its newest record.
+    sequence: u64,
+    /// Counters of its newest records, the highest last; never empty.
+    recent: VecDeque<u64>,
 }
 
 impl DuplicateTable {
     /// Returns true for a record that is new, and remembers it. `sequence` is that of the record;
     /// calls come in the order of sequences.
     pub fn admit(&mut self, id: RecordId, sequence: u64) -> bool {
-        let known = self.boots.get(&id.boot);
-        if known.is_some_and(|(highest, _)| id.counter <= *highest) || self.offered.contains(&id) {
+        let known = self.boots.get(&id.boot).and_then(|boot| boot.recent.back());
+        if known.is_some_and(|highest| id.counter <= *highest) || self.offered.contains(&id) {
             return false;
         }
-        self.boots.insert(id.boot, (id.counter, sequence));
+        let boot = self.boots.entry(id.boot).or_insert(BootRecords {
+            sequence,
+            recent: VecDeque::new(),
+        });
+        boot.sequence = sequence;
+        boot.recent.push_back(id.counter);
+        if boot.recent.len() > MAX_RECENT {
+            boot.recent.pop_front();
+        }
         if self.boots.len() > MAX_BOOTS {
-            let oldest = self.boots.iter().min_by_key(|(_, (_, sequence))| *sequence);
+            let oldest = self
+                .boots
+                .iter()
+                .min_by_key(|(_, records)| records.sequence);
             if let Some(boot) = oldest.map(|(boot, _)| *boot) {
                 self.boots.remove(&boot);
             }
@@ -45,12 +67,16 @@ impl DuplicateTable {
         true
     }
 
-    /// Returns true for an offered record that was not offered before, and remembers it.
+    /// Returns true for an offered record that is new, and remembers it.
     ///
     /// The highest counter does not count here: the record's own node may have gone on before it
-    /// learned that the end was lost.
+    /// learned that the end was lost. Of what is older than its newest [`MAX_RECENT`] records, it
+    /// is not known if it was lost: then once too often is better than not at all.
     pub fn admit_offered(&mut self, original: RecordId) -> bool {
-        if !self.offered.insert(original) {
+        let boot = self.boots.get(&original.boot);
+        if boot.is_some_and(|boot| boot.recent.contains(&original.counter))
+            || !self.offered.insert(original)
+        {
             return false;
         }
         if self.offered.len() > MAX_OFFERED {
@@ -63,10 +89,13 @@ impl DuplicateTable {
     pub(super) fn encode(&self, out: &mut BytesMut) {
         // Both counts are bounded by `admit` and `admit_offered`.
         out.put_u16_le(u16::try_from(self.boots.len()).unwrap_or(u16::MAX));
-        for (boot, (counter, sequence)) in &self.boots {
+        for (boot, records) in &self.boots {
             out.put_u64_le(boot.0);
-            out.put_u64_le(*counter);
-            out.put_u64_le(*sequence);
+            out.put_u64_le(records.sequence);
+            out.put_u8(u8::try_from(records.recent.len()).unwrap_or(u8::MAX));
+            for counter in &records.recent {
+                out.put_u64_le(*counter);
+            }
         }
         out.put_u16_le(u16::try_from(self.offered.len()).unwrap_or(u16::MAX));
         for id in &self.offered {
@@ -80,8 +109,14 @@ impl DuplicateTable {
         let boots = usize::from(bytes.u16()?);
         for _ in 0..boots {
             let boot = BootId(bytes.u64()?);
-            let entry = (bytes.u64()?, bytes.u64()?);
-            table.boots.insert(boot, entry);
+            let sequence = bytes.u64()?;
+            let count = usize::from(bytes.u8()?);
+            if count == 0 || count > MAX_RECENT {
+                return None;
+            }
+            let recent: Option<VecDeque<_>> = (0..count).map(|_| bytes.u64()).collect();
+            let recent = recent.filter(|all| all.iter().is_sorted())?;
+            table.boots.insert(boot, BootRecords { sequence, recent });
         }
         let offered = usize::from(bytes.u16()?);
         for _ in 0..offered {
@@ -121,6 +156,7 @@ mod tests {
         assert!(table.admit(id(1, 6), 10));
         assert!(table.admit_offered(id(1, 5)) && !table.admit_offered(id(1, 5)));
         assert!(table.admit_offered(id(2, 7)) && !table.admit(id(2, 7), 12));
+        assert!(!table.admit_offered(id(1, 6)), "it is there");
     }
 
     #[test]

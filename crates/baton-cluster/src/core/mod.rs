@@ -37,6 +37,9 @@
 //! know of the past until the probe comes. Documents are opened once `reader.is_live()`. With each
 //! consumer that the shell makes, it tells `reader.stream_ends_at(last)`.
 //!
+//! `ReaderOutput::Hole`: all documents of the stream fail and are opened again, and the stream is
+//! started again by `reader.restart(writer.probe(now), now)`, before the documents are.
+//!
 //! # The loss of an end
 //!
 //! `ReaderOutput::TailLost`: `writer.rewound(end)`, `isolation.set_frozen(true)`, keep `lost`, drop
@@ -69,7 +72,7 @@ pub use document_key::{DocumentKey, MAX_NAME_BYTES, Subject, stream_of};
 pub use document_opening::{
     DocumentOpening, FetchedSnapshot, OpenedDocument, OpeningOptions, OpeningOutput,
 };
-pub use duplicate_table::{DuplicateTable, MAX_BOOTS, MAX_OFFERED};
+pub use duplicate_table::{DuplicateTable, MAX_BOOTS, MAX_OFFERED, MAX_RECENT};
 pub use envelope::{Content, Envelope, EnvelopeError, MAX_HEAD_BYTES, Part};
 pub use isolation::{ISOLATED_AFTER, Isolation, Question};
 pub use node_leases::{LeaseOptions, LeaseOutput, NodeLeases, NodeLife};

@@ -1,6 +1,7 @@
 //! Delivers one stream without a gap, and notices that it has lost its end.
 
 mod delivery_journal;
+mod mode;
 mod options;
 mod reader;
 

@@ -55,19 +55,22 @@ pub enum ReaderOutput {
     },
     /// The next message. The shell hands it to the stream's writer and to the document.
     Deliver(Delivered),
-    /// A message of the time between the loss of the end and the next incarnation. The shell
-    /// hands it to the writer alone; documents read it when they are opened again.
+    /// A message of the time before the reader is live, or between the loss of the end and the
+    /// next incarnation. The shell hands it to the writer alone; documents read it when they are
+    /// opened.
     Skip(Delivered),
     /// Messages were purged before this node has read them: it was away for longer than the delay
-    /// of purges. The shell opens all documents of the stream again.
+    /// of purges. The reader has stopped. The shell starts it again by
+    /// [`StreamReader::restart`](super::StreamReader::restart), and then opens all documents of
+    /// the stream again.
     Hole {
         /// Last sequence that was delivered.
         after: u64,
         /// First sequence that is there.
         before: u64,
     },
-    /// The engine says that the stream ends below what was delivered, which may be an old answer.
-    /// The shell appends a probe by the stream's writer.
+    /// The engine says that the stream ends below what was delivered, which may be an old answer;
+    /// or a probe does not come. The shell appends a probe by the stream's writer.
     Doubt,
     /// The stream has lost its end. The shell lets the documents of the stream grant nothing, and
     /// calls [`StreamWriter::rewound`](super::super::StreamWriter::rewound).

@@ -11,6 +11,7 @@ use super::super::envelope::{Content, Envelope};
 use super::super::record_id::RecordId;
 use super::super::stream_position::{Incarnations, StreamPosition};
 use super::delivery_journal::DeliveryJournal;
+use super::mode::{Mode, Suspicion};
 use super::options::{ReaderOptions, ReaderOutput, Scope};
 
 /// Delivers all messages of one stream in order, without a gap.
@@ -39,22 +40,6 @@ pub struct StreamReader {
     outputs: VecDeque<ReaderOutput>,
 }
 
-#[derive(Debug)]
-enum Mode {
-    /// The past of the stream is read until the own probe comes.
-    Starting { probe: RecordId },
-    /// Messages are delivered.
-    Live,
-    /// The journal is compared with what the stream has now. `proclaimed`: another node has
-    /// proclaimed the next incarnation; it is accepted once the comparison is done.
-    Comparing { from: u64, proclaimed: bool },
-    /// The end was lost; messages are skipped up to the next incarnation, which this node
-    /// proclaims at `due` if none came.
-    Frozen { end: u64, due: Time },
-    /// A message was not understood.
-    Stopped,
-}
-
 impl StreamReader {
     /// Begins to read. `probe` is one that the caller has appended by the stream's writer: all that
     /// was stored before it is known when it comes, whichever server answers.
@@ -74,6 +59,15 @@ impl StreamReader {
         };
         reader.subscribe(now);
         reader
+    }
+
+    /// Begins to read again after a hole, as [`new`](Self::new) does. If the stream has lost its
+    /// end in the meantime, this node learns it now.
+    pub fn restart(&mut self, probe: RecordId, now: Time) {
+        if matches!(self.mode, Mode::Aside) {
+            self.mode = Mode::Starting { probe };
+            self.subscribe(now);
+        }
     }
 
     /// Returns true if messages are delivered: documents can be opened.
@@ -104,7 +98,7 @@ impl StreamReader {
         stored: &Bytes,
         now: Time,
     ) {
-        if generation != self.generation || matches!(self.mode, Mode::Stopped) {
+        if generation != self.generation || self.is_idle() {
             return;
         }
         if number != self.next_number {
@@ -132,7 +126,7 @@ impl StreamReader {
 
     /// Takes a consumer's heartbeat, which has the number of the last message that it has sent.
     pub fn heartbeat(&mut self, generation: u64, number: u64, now: Time) {
-        if generation != self.generation {
+        if generation != self.generation || self.is_idle() {
             return;
         }
         if number + 1 == self.next_number {
@@ -164,7 +158,7 @@ impl StreamReader {
         if let Some(first) = proof
             && self.is_live()
         {
-            self.compare(first, false, now);
+            self.compare(first, Suspicion::Reused, now);
         }
     }
 
@@ -172,7 +166,7 @@ impl StreamReader {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         match self.mode {
-            Mode::Stopped => None,
+            Mode::Stopped | Mode::Aside => None,
             Mode::Frozen { due, .. } => Some(due.min(self.due)),
             _ => Some(self.due),
         }
@@ -185,7 +179,10 @@ impl StreamReader {
         {
             self.proclaim(end, now);
         }
-        if self.due <= now && !matches!(self.mode, Mode::Stopped) {
+        if self.due <= now && !self.is_idle() {
+            if matches!(self.mode, Mode::Starting { .. }) {
+                self.outputs.push_back(ReaderOutput::Doubt);
+            }
             self.subscribe(now);
         }
     }
@@ -193,6 +190,10 @@ impl StreamReader {
     /// Returns the next effect.
     pub fn next_output(&mut self) -> Option<ReaderOutput> {
         self.outputs.pop_front()
+    }
+
+    fn is_idle(&self) -> bool {
+        matches!(self.mode, Mode::Stopped | Mode::Aside)
     }
 
     fn subscribe(&mut self, now: Time) {
@@ -216,32 +217,49 @@ impl StreamReader {
     fn take(&mut self, message: Delivered, bytes: usize, now: Time) {
         match &self.mode {
             Mode::Starting { probe } => {
-                let is_probe = message.envelope.id == *probe;
-                self.learn(&message);
+                // A later one is as good: the first may be lost with an end.
+                let id = message.envelope.id;
+                let is_probe = id.boot == probe.boot
+                    && id.counter >= probe.counter
+                    && matches!(message.envelope.content, Content::Probe);
+                self.learn_at_start(&message);
                 if is_probe {
+                    // What lies between is not in the journal, and cannot be compared.
+                    self.journal.clear();
                     self.keep(&message, bytes);
                     self.mode = Mode::Live;
-                    self.outputs.push_back(ReaderOutput::Deliver(message));
                     self.subscribe(now);
                 }
+                // The writer waits for its probes: with them it learns if the first is stored.
+                self.outputs.push_back(ReaderOutput::Skip(message));
             }
             Mode::Live => self.deliver(message, bytes, now),
-            Mode::Comparing { proclaimed, .. } => {
-                let proclaimed = *proclaimed;
+            Mode::Comparing { reason, .. } => {
+                let reason = *reason;
                 if message.sequence > self.position {
-                    self.mode = Mode::Live;
-                    if proclaimed && self.learn(&message) {
-                        self.begin_incarnation(message, bytes);
-                    } else {
-                        self.deliver(message, bytes, now);
-                    }
+                    self.compared(message, bytes, reason, now);
                 } else if !self.journal.contains(&message) {
-                    self.freeze(&message, proclaimed, now);
+                    self.freeze(&message, reason == Suspicion::Proclaimed, now);
                     self.skip(message, bytes);
                 }
             }
             Mode::Frozen { .. } => self.skip(message, bytes),
-            Mode::Stopped => {}
+            Mode::Stopped | Mode::Aside => {}
+        }
+    }
+
+    /// Goes on with the first message after a journal that is as the stream is.
+    fn compared(&mut self, message: Delivered, bytes: usize, reason: Suspicion, now: Time) {
+        self.mode = Mode::Live;
+        let after = self.position;
+        if reason == Suspicion::Proclaimed && self.learn(&message) {
+            self.begin_incarnation(message, bytes);
+        } else if reason == Suspicion::Hole && message.sequence > after + 1 {
+            self.mode = Mode::Aside;
+            let before = message.sequence;
+            self.outputs.push_back(ReaderOutput::Hole { after, before });
+        } else {
+            self.deliver(message, bytes, now);
         }
     }
 
@@ -258,10 +276,29 @@ impl StreamReader {
         later
     }
 
+    /// Takes the history that a message of the past says. After a restart this node may have
+    /// delivered records that were lost since: all of its journal beyond the end is offered.
+    fn learn_at_start(&mut self, message: &Delivered) {
+        let known = self.history.bases().len();
+        if !self.learn(message) {
+            return;
+        }
+        let end = self.history.bases().iter().skip(known).min().copied();
+        if let Some(end) = end.filter(|end| *end < self.position) {
+            let whole = self.journal.first().is_some_and(|first| first <= end);
+            let lost = self.journal.cut(end);
+            self.position = end;
+            self.outputs
+                .push_back(ReaderOutput::TailLost { end, lost, whole });
+        }
+        let began = ReaderOutput::IncarnationBegan(self.history.clone());
+        self.outputs.push_back(began);
+    }
+
     fn deliver(&mut self, message: Delivered, bytes: usize, now: Time) {
         if message.sequence <= self.position {
             if message.sequence == self.position && !self.journal.contains(&message) {
-                self.compare(message.sequence, false, now);
+                self.compare(message.sequence, Suspicion::Reused, now);
             }
             return;
         }
@@ -269,14 +306,12 @@ impl StreamReader {
             && history.current() > self.history.current()
         {
             // This node may have delivered messages that the stream has lost without noticing.
-            self.compare(self.position, true, now);
+            self.compare(self.position, Suspicion::Proclaimed, now);
             return;
         }
         if message.sequence > self.position + 1 {
-            self.outputs.push_back(ReaderOutput::Hole {
-                after: self.position,
-                before: message.sequence,
-            });
+            self.compare(self.position, Suspicion::Hole, now);
+            return;
         }
         self.keep(&message, bytes);
         self.outputs.push_back(ReaderOutput::Deliver(message));
@@ -289,12 +324,12 @@ impl StreamReader {
     }
 
     /// Compares the journal with the stream, from `changed` on if the journal begins later.
-    fn compare(&mut self, changed: u64, proclaimed: bool, now: Time) {
+    fn compare(&mut self, changed: u64, reason: Suspicion, now: Time) {
         let from = self
             .journal
             .first()
             .map_or(changed, |first| first.min(changed));
-        self.mode = Mode::Comparing { from, proclaimed };
+        self.mode = Mode::Comparing { from, reason };
         self.subscribe(now);
     }
 

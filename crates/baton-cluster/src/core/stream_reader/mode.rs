@@ -1,0 +1,34 @@
+//! The modes of a reader: between its start, the loss of an end, and the next incarnation.
+
+use baton_presence::Time;
+
+use super::super::record_id::RecordId;
+
+/// A mode of a reader.
+#[derive(Debug)]
+pub(super) enum Mode {
+    /// The past of the stream is read until the own probe comes.
+    Starting { probe: RecordId },
+    /// A hole was found; the shell restarts.
+    Aside,
+    /// Messages are delivered.
+    Live,
+    /// The journal is compared with what the stream has now.
+    Comparing { from: u64, reason: Suspicion },
+    /// The end was lost; messages are skipped up to the next incarnation, which this node
+    /// proclaims at `due` if none came.
+    Frozen { end: u64, due: Time },
+    /// A message was not understood.
+    Stopped,
+}
+
+/// The reason for a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Suspicion {
+    /// A sequence was given again.
+    Reused,
+    /// Another node has proclaimed the next incarnation; it is accepted after the comparison.
+    Proclaimed,
+    /// A hole was found; the shell restarts after the comparison.
+    Hole,
+}

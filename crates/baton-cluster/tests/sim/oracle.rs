@@ -1,0 +1,99 @@
+//! What must hold: one history for each document, made by the oracle's own exact rule.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use baton_cluster::core::{BootId, Content, DocumentKey, RecordId};
+
+use crate::engine::Message;
+
+/// The history of a document as the stream has it, each record once.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct History {
+    values: Vec<u64>,
+    all: BTreeSet<u64>,
+    seen: BTreeSet<RecordId>,
+    /// First bytes of records whose last part has not come.
+    begun: BTreeMap<RecordId, u64>,
+    counters: BTreeMap<BootId, u64>,
+}
+
+impl History {
+    pub(crate) fn has(&self, value: u64) -> bool {
+        self.all.contains(&value)
+    }
+}
+
+/// All that the stream has said, message by message.
+#[derive(Debug, Default)]
+pub(crate) struct Histories {
+    pub(crate) documents: BTreeMap<DocumentKey, History>,
+    /// The stream has lost an end.
+    is_lossy: bool,
+}
+
+pub(crate) fn value_of(record: &[u8]) -> Option<u64> {
+    Some(u64::from_le_bytes(record.get(..8)?.try_into().ok()?))
+}
+
+impl Histories {
+    pub(crate) fn of_lossy_stream() -> Self {
+        Self {
+            is_lossy: true,
+            ..Self::default()
+        }
+    }
+
+    /// Takes the next message; returns what is wrong with it.
+    pub(crate) fn stored(&mut self, message: &Message) -> Option<String> {
+        let delivered = message.delivered();
+        let key = message.subject.document()?;
+        let history = self.documents.entry(key.clone()).or_default();
+        let id = delivered.envelope.id;
+        let (original, part, bytes) = match &delivered.envelope.content {
+            Content::Record { part, bytes } => (id, part, bytes),
+            Content::Offered {
+                original,
+                part,
+                bytes,
+            } => (*original, part, bytes),
+            _ => return None,
+        };
+        if part.index == 0 {
+            history.begun.insert(id, value_of(bytes)?);
+        }
+        if part.following > 0 {
+            return None;
+        }
+        let Some(value) = history.begun.remove(&id) else {
+            return Some(format!("{id} is stored without its beginning"));
+        };
+        let counter = history.counters.get(&id.boot).copied().unwrap_or_default();
+        if self.is_lossy && original == id && id.counter <= counter {
+            // A late copy of a record whose node went on before it learned of the loss. All nodes
+            // pass over it, and take it when it is offered.
+            return None;
+        }
+        if !history.seen.insert(original) {
+            return None;
+        }
+        if !history.all.insert(value) {
+            return Some(format!(
+                "value {value} is stored under two ids, {id} the second"
+            ));
+        }
+        if original == id {
+            if id.counter <= counter {
+                return Some(format!("{id} is stored after {counter}"));
+            }
+            history.counters.insert(id.boot, id.counter);
+        }
+        history.values.push(value);
+        None
+    }
+
+    pub(crate) fn values(&self, key: &DocumentKey) -> &[u64] {
+        self.documents
+            .get(key)
+            .map_or(&[], |history| &history.values)
+    }
+}
