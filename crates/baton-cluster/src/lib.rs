@@ -6,9 +6,13 @@
 //! | module | content |
 //! | --- | --- |
 //! | [`core`] | the protocol as machines without IO: what to send, what an answer means |
-//! | [`engine`] | the tasks and connections that drive the machines over NATS |
+//! | [`engine`] | what a node asks of NATS JetStream, in Baton's words |
+//! | `cluster_log` | the tasks that drive the machines over the engine: a node's [`ClusterLog`] |
 //!
 //! The protocol is written down in `docs/cluster-protocol.md`.
 
+mod cluster_log;
 pub mod core;
 pub mod engine;
+
+pub use cluster_log::{ClusterError, ClusterLog, ClusterNews, ClusterOptions};

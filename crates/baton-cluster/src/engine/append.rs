@@ -80,7 +80,8 @@ pub enum AppendAnswer {
     },
     /// All messages are stored, durably, by an earlier request.
     Duplicate,
-    /// Nothing was stored: the last sequence of the subject is another than the expected one.
+    /// Nothing was stored: the last sequence of the subject is another than the expected one. A
+    /// stream with a single copy says this also to a message that an earlier request stored.
     Overtaken,
     /// It is not known if they are stored. All of them are or none is. To find out, send the same
     /// messages again within the dedupe window.

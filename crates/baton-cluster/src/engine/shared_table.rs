@@ -41,7 +41,7 @@ pub enum Written {
     As(u64),
     /// The same write was done before; since then others may have been.
     Earlier,
-    /// Nothing was written: the key has another revision.
+    /// Nothing was written: the key has another revision, perhaps by the same write before.
     Overtaken,
     /// It is not known. Repeating the same write with the same revision finds out.
     Unknown(EngineError),

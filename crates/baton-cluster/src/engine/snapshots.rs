@@ -1,11 +1,9 @@
 //! Snapshots of documents: written once under their position, never overwritten.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use tokio::time::Instant;
 
 use super::append::{AppendAnswer, NewMessage};
 use super::connection::Connection;
@@ -13,9 +11,6 @@ use super::error::EngineError;
 use super::message_parts::{self, Assembler};
 use super::subjects::Names;
 use crate::core::{DocumentKey, StreamPosition};
-
-/// Pause before a snapshot is read again that the asked server did not have yet.
-const RETRY: Duration = Duration::from_millis(50);
 
 const SNAPSHOT: &str = "a snapshot";
 
@@ -31,9 +26,9 @@ pub struct SnapshotKey {
 /// The result of storing a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// It is stored and was read back.
+    /// It is stored durably.
     Stored,
-    /// Another one has its place; nothing was changed.
+    /// Its place was taken, by another one or by an earlier put of this one; nothing was changed.
     Taken,
 }
 
@@ -55,11 +50,11 @@ impl SnapshotStore {
         }
     }
 
-    /// Stores a snapshot if its place is free, and reads it back. May be repeated.
+    /// Stores a snapshot if its place is free. May be repeated. Before anything is removed that it
+    /// replaces, the caller reads it back.
     ///
     /// # Errors
-    /// [`EngineError::Unanswered`]: it may be stored or not; [`EngineError::Rejected`];
-    /// [`EngineError::Foreign`] if it does not come back as it was written.
+    /// [`EngineError::Unanswered`]: it may be stored or not; [`EngineError::Rejected`].
     pub async fn put(&self, key: &SnapshotKey, bytes: Bytes) -> Result<Put, EngineError> {
         let subject = self.subject(key);
         let digest = Sha256::digest(&bytes);
@@ -77,13 +72,9 @@ impl SnapshotStore {
             })
             .collect();
         match self.connection.append(&messages).await {
-            AppendAnswer::Stored { .. } | AppendAnswer::Duplicate | AppendAnswer::Overtaken => {}
-            AppendAnswer::Unknown(error) | AppendAnswer::Refused(error) => return Err(error),
-        }
-        match self.get_new(key).await? {
-            Some(stored) if stored == bytes => Ok(Put::Stored),
-            Some(_) => Ok(Put::Taken),
-            None => Err(EngineError::unanswered(SNAPSHOT, &"it cannot be read back")),
+            AppendAnswer::Stored { .. } | AppendAnswer::Duplicate => Ok(Put::Stored),
+            AppendAnswer::Overtaken => Ok(Put::Taken),
+            AppendAnswer::Unknown(error) | AppendAnswer::Refused(error) => Err(error),
         }
     }
 
@@ -110,18 +101,6 @@ impl SnapshotStore {
             return Err(EngineError::unanswered(SNAPSHOT, &"it came in part"));
         }
         Ok(found)
-    }
-
-    /// Reads a snapshot that is stored, from a server that may get it a moment later.
-    async fn get_new(&self, key: &SnapshotKey) -> Result<Option<Bytes>, EngineError> {
-        let until = Instant::now() + self.connection.options().answer_timeout;
-        loop {
-            let found = self.get(key).await;
-            if matches!(found, Ok(Some(_))) || Instant::now() > until {
-                return found;
-            }
-            tokio::time::sleep(RETRY).await;
-        }
     }
 
     /// Returns the snapshots of a document, oldest first, as the leader of their stream knows them.

@@ -34,6 +34,8 @@ pub struct StreamState {
     pub messages: u64,
     /// Bytes that they take on the disk of one server.
     pub bytes: u64,
+    /// Number of subjects that have a message.
+    pub subjects: u64,
 }
 
 /// The state of a stream and the number of messages of each subject that was asked for.
@@ -65,6 +67,7 @@ impl Connection {
             last: info.state.last_sequence,
             messages: info.state.messages,
             bytes: info.state.bytes,
+            subjects: info.state.subjects_count,
         })
     }
 

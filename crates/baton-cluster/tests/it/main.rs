@@ -5,6 +5,7 @@
 
 mod appends;
 mod faults;
+mod nodes;
 mod reads;
 mod servers;
 mod start;

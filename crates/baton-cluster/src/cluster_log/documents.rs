@@ -1,0 +1,377 @@
+//! The documents of one stream that are open here, or being opened.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use baton_log::{LoadedDocument, LogError, Position, QueueShare};
+use baton_presence::Time;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::cluster_journal::{Beginning, ClusterJournal};
+use super::delivered_records::{DeliveredRecord, DeliveredRecords};
+use super::node::Node;
+use super::snapshot_content::SnapshotContent;
+use super::stream_input::{OpenReply, OpeningAnswer, StreamInput};
+use crate::core::{
+    Content, Delivered, DocumentFeed, DocumentKey, DocumentOpening, Incarnations, OpenedDocument,
+    OpeningOptions, OpeningOutput, PositionedRecord, RecordId,
+};
+
+/// The open documents of a stream.
+#[derive(Debug)]
+pub(super) struct Documents {
+    node: Arc<Node>,
+    options: OpeningOptions,
+    /// The stream's inputs, for the journals.
+    inputs: mpsc::WeakUnboundedSender<StreamInput>,
+    last_handle: u64,
+    documents: HashMap<DocumentKey, Document>,
+}
+
+#[derive(Debug)]
+struct Document {
+    name: Arc<str>,
+    handle: u64,
+    stage: Stage,
+    /// Listens to the unstored messages of the document.
+    _listener: AbortOnDrop,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Opening {
+        opening: Box<DocumentOpening>,
+        reply: OpenReply,
+    },
+    Open {
+        feed: Box<DocumentFeed>,
+        records: Arc<DeliveredRecords>,
+        /// Counters of own records, in the writer and of the caller.
+        in_flight: VecDeque<(u64, u64)>,
+    },
+}
+
+/// A task that ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct AbortOnDrop(pub(super) JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Documents {
+    pub(super) fn new(
+        node: Arc<Node>,
+        options: OpeningOptions,
+        inputs: mpsc::WeakUnboundedSender<StreamInput>,
+    ) -> Documents {
+        Documents {
+            node,
+            options,
+            inputs,
+            last_handle: 0,
+            documents: HashMap::new(),
+        }
+    }
+
+    /// Begins to open a document.
+    pub(super) fn open(
+        &mut self,
+        name: Arc<str>,
+        reply: OpenReply,
+        history: Incarnations,
+        listener: AbortOnDrop,
+        now: Time,
+    ) {
+        let key = DocumentKey::new(&name);
+        let former = self.documents.get(&key);
+        let given_up = former.is_some_and(|former| match &former.stage {
+            Stage::Opening { reply, .. } => reply.is_closed(),
+            Stage::Open { .. } => false,
+        });
+        if former.is_some() && !given_up {
+            let _ = reply.send(Err(LogError::AlreadyOpen { document: name }));
+            return;
+        }
+        self.last_handle += 1;
+        let opening = DocumentOpening::new(history, self.options.clone(), now);
+        let document = Document {
+            name,
+            handle: self.last_handle,
+            stage: Stage::Opening {
+                opening: Box::new(opening),
+                reply,
+            },
+            _listener: listener,
+        };
+        self.documents.insert(key, document);
+    }
+
+    /// Closes a document, if this is still its handle.
+    pub(super) fn close(&mut self, key: &DocumentKey, handle: u64) {
+        if self
+            .documents
+            .get(key)
+            .is_some_and(|it| it.handle == handle)
+        {
+            self.documents.remove(key);
+        }
+    }
+
+    pub(super) fn name(&self, key: &DocumentKey) -> Option<&Arc<str>> {
+        self.documents.get(key).map(|document| &document.name)
+    }
+
+    /// Takes note that a proposal of this handle has this counter in the writer.
+    pub(super) fn proposed(&mut self, key: &DocumentKey, handle: u64, writer: u64, caller: u64) {
+        if let Some(Document {
+            handle: open,
+            stage: Stage::Open { in_flight, .. },
+            ..
+        }) = self.documents.get_mut(key)
+            && *open == handle
+        {
+            in_flight.push_back((writer, caller));
+        }
+    }
+
+    /// Returns true if this handle is the open one.
+    pub(super) fn is_open(&self, key: &DocumentKey, handle: u64) -> bool {
+        let document = self.documents.get(key);
+        document.is_some_and(|it| it.handle == handle && matches!(it.stage, Stage::Open { .. }))
+    }
+
+    /// Returns the sequence of the newest mark of a snapshot that a document has seen.
+    pub(super) fn newest_mark(&self, key: &DocumentKey) -> u64 {
+        match self.documents.get(key).map(|document| &document.stage) {
+            Some(Stage::Open { feed, .. }) => feed.snapshot().map_or(0, |(_, mark)| mark),
+            _ => 0,
+        }
+    }
+
+    /// Takes the next message of a document.
+    pub(super) fn delivered(&mut self, key: &DocumentKey, message: &Delivered, now: Time) {
+        let Some(document) = self.documents.get_mut(key) else {
+            return;
+        };
+        match &mut document.stage {
+            Stage::Opening { opening, .. } => opening.delivered(message, now),
+            Stage::Open {
+                feed,
+                records,
+                in_flight,
+            } => {
+                let Some(record) = feed.take(message) else {
+                    return;
+                };
+                let own = (record.id.boot == self.node.boot)
+                    .then(|| in_flight.pop_front_if(|(writer, _)| *writer == record.id.counter))
+                    .flatten();
+                let own = own.map(|(_, caller)| caller);
+                records.push(delivered_record(record, offered(message), own));
+            }
+        }
+    }
+
+    pub(super) fn answered(&mut self, key: &DocumentKey, answer: OpeningAnswer, now: Time) {
+        if let Some(Document {
+            stage: Stage::Opening { opening, .. },
+            ..
+        }) = self.documents.get_mut(key)
+        {
+            match answer {
+                OpeningAnswer::Listed(positions) => opening.listed(&positions, now),
+                OpeningAnswer::Fetched(at, snapshot) => opening.fetched(at, snapshot, now),
+                OpeningAnswer::TailRead(tail) => opening.tail_read(tail.as_deref(), now),
+            }
+        }
+    }
+
+    /// Takes the id of the mark of an opening.
+    pub(super) fn marked(&mut self, key: &DocumentKey, mark: RecordId) {
+        if let Some(Document {
+            stage: Stage::Opening { opening, .. },
+            ..
+        }) = self.documents.get_mut(key)
+        {
+            opening.marked(mark);
+        }
+    }
+
+    /// Gives the document to its caller.
+    pub(super) fn opened(&mut self, key: &DocumentKey, opened: OpenedDocument) {
+        let Some(document) = self.documents.remove(key) else {
+            return;
+        };
+        let Stage::Opening { reply, .. } = document.stage else {
+            self.documents.insert(key.clone(), document);
+            return;
+        };
+        let Some(inputs) = self.inputs.upgrade() else {
+            return;
+        };
+        let Some(loaded) = loaded(&opened) else {
+            let _ = reply.send(Err(damaged(&document.name)));
+            return;
+        };
+        let last = Position::new(opened.feed.last().number());
+        let records = Arc::new(DeliveredRecords::new(last));
+        let bytes = loaded.tail.iter().map(|(_, record)| record.len() as u64);
+        let beginning = Beginning {
+            name: Arc::clone(&document.name),
+            key: key.clone(),
+            handle: document.handle,
+            stream: inputs,
+            records: Arc::clone(&records),
+            last,
+            table: opened.feed.table().clone(),
+            loaded: (loaded.tail.len() as u64, bytes.sum()),
+            snapshot_bytes: loaded
+                .snapshot
+                .as_ref()
+                .map_or(0, |(_, bytes)| bytes.len() as u64),
+        };
+        let share = QueueShare::of(Arc::clone(&self.node.room));
+        let journal = ClusterJournal::new(beginning, share);
+        let stage = Stage::Open {
+            feed: Box::new(opened.feed),
+            records,
+            in_flight: VecDeque::new(),
+        };
+        self.documents
+            .insert(key.clone(), Document { stage, ..document });
+        // A caller that has gone drops the journal, which closes the document.
+        let _ = reply.send(Ok((Box::new(journal), loaded)));
+    }
+
+    /// Reports that a document cannot be opened.
+    pub(super) fn damaged(&mut self, key: &DocumentKey) {
+        if let Some(Document {
+            name,
+            stage: Stage::Opening { reply, .. },
+            ..
+        }) = self.documents.remove(key)
+        {
+            let _ = reply.send(Err(damaged(&name)));
+        }
+    }
+
+    /// Ends one document with an error.
+    pub(super) fn fail(&mut self, key: &DocumentKey, error: &Arc<LogError>) {
+        if let Some(Document {
+            stage: Stage::Open { records, .. },
+            ..
+        }) = self.documents.remove(key)
+        {
+            records.fail(error);
+        }
+    }
+
+    /// Ends all open documents with an error; those that are being opened begin anew.
+    pub(super) fn restart(&mut self, error: &Arc<LogError>, history: &Incarnations, now: Time) {
+        self.documents
+            .retain(|_, document| match &mut document.stage {
+                Stage::Opening { opening, .. } => {
+                    opening.begin(history.clone(), now);
+                    true
+                }
+                Stage::Open { records, .. } => {
+                    records.fail(error);
+                    false
+                }
+            });
+    }
+
+    /// Ends all documents with an error.
+    pub(super) fn end(&mut self, error: &Arc<LogError>) {
+        for (_, document) in self.documents.drain() {
+            match document.stage {
+                Stage::Opening { reply, .. } => {
+                    let _ = reply.send(Err((**error).clone()));
+                }
+                Stage::Open { records, .. } => records.fail(error),
+            }
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Time> {
+        let documents = self.documents.values();
+        documents
+            .filter_map(|document| match &document.stage {
+                Stage::Opening { opening, .. } => Some(opening.poll_timeout()),
+                Stage::Open { .. } => None,
+            })
+            .min()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Time) {
+        self.documents
+            .retain(|_, document| match &mut document.stage {
+                Stage::Opening { opening, reply } => {
+                    opening.handle_timeout(now);
+                    !reply.is_closed()
+                }
+                Stage::Open { .. } => true,
+            });
+    }
+
+    /// Returns the next effect of an opening.
+    pub(super) fn next_output(&mut self) -> Option<(DocumentKey, OpeningOutput)> {
+        self.documents.iter_mut().find_map(|(key, document)| {
+            let Stage::Opening { opening, .. } = &mut document.stage else {
+                return None;
+            };
+            Some((key.clone(), opening.next_output()?))
+        })
+    }
+}
+
+fn damaged(document: &Arc<str>) -> LogError {
+    LogError::Damaged {
+        document: Arc::clone(document),
+        what: "its snapshot does not verify".into(),
+    }
+}
+
+fn offered(message: &Delivered) -> Option<RecordId> {
+    match &message.envelope.content {
+        Content::Offered { original, .. } => Some(*original),
+        _ => None,
+    }
+}
+
+fn delivered_record(
+    record: PositionedRecord,
+    offered: Option<RecordId>,
+    own: Option<u64>,
+) -> DeliveredRecord {
+    DeliveredRecord {
+        position: Position::new(record.position.number()),
+        own,
+        id: record.id,
+        offered,
+        record: record.record,
+    }
+}
+
+/// Returns what a room reads of an opened document; `None` if the snapshot is of no known form.
+pub(super) fn loaded(opened: &OpenedDocument) -> Option<LoadedDocument> {
+    let mut loaded = LoadedDocument::default();
+    if let Some(snapshot) = &opened.snapshot {
+        let content = SnapshotContent::decode(snapshot.content.clone())?;
+        let at = Position::new(snapshot.position.number());
+        loaded.erased = content.is_erased() && opened.tail.is_empty();
+        loaded.snapshot = content.bytes().map(|bytes| (at, bytes.clone()));
+    }
+    let tail = opened.tail.iter();
+    loaded.tail = tail
+        .map(|record| {
+            let at = Position::new(record.position.number());
+            (at, record.record.clone())
+        })
+        .collect();
+    Some(loaded)
+}

@@ -1,0 +1,42 @@
+//! A node of a cluster: the machines of [`core`](crate::core), driven over the
+//! [`engine`](crate::engine), behind the traits of `baton-log`.
+//!
+//! [`ClusterLog::open`] gives the log and the [`ClusterNews`]. Each stream has one task
+//! (`stream_task`), which owns the machines of its writer, reader, open documents and snapshots.
+//! What it asks the engine is asked by tasks of their own (`questions`) and comes back as an input
+//! (`stream_input`), so no task waits for the engine. A journal sends proposals to the task and
+//! takes what the task has put into `delivered_records`; neither waits for the other.
+//!
+//! | module | content |
+//! | --- | --- |
+//! | `cluster_log`, `cluster_news`, `options`, `error` | the handle of a node; news; settings |
+//! | `stream_task`, `stream_input`, `questions` | a stream's task; its inputs and questions |
+//! | `documents`, `snapshot_plans` | open documents; snapshots in the making |
+//! | `cluster_journal`, `delivered_records` | a document's journal, and what waits for it |
+//! | `lease_task`, `relay_task` | leases of the nodes; unstored messages |
+//! | `stored_document`, `snapshot_content` | documents that are not open; the form of a snapshot |
+//! | `node`, `clock` | what all tasks of a node share |
+
+mod clock;
+mod cluster_journal;
+#[expect(clippy::module_inception, reason = "the type that the folder is about")]
+mod cluster_log;
+mod cluster_news;
+mod delivered_records;
+mod documents;
+mod error;
+mod lease_task;
+mod node;
+mod options;
+mod questions;
+mod relay_task;
+mod snapshot_content;
+mod snapshot_plans;
+mod stored_document;
+mod stream_input;
+mod stream_task;
+
+pub use cluster_log::ClusterLog;
+pub use cluster_news::ClusterNews;
+pub use error::ClusterError;
+pub use options::ClusterOptions;

@@ -1,0 +1,125 @@
+//! What all tasks of a node share: its boot, the clock, the leases, the news for the server.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use baton_log::{LogHealth, NodeNews, QueueRoom};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::clock::Clock;
+use crate::core::{BootId, NodeLeases};
+
+/// A node and what its tasks share. The locks guard plain data for one short step each.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) boot: BootId,
+    pub(super) clock: Clock,
+    pub(super) room: Arc<QueueRoom>,
+    pub(super) leases: Mutex<NodeLeases>,
+    /// Wakes the task of the leases: they have new effects.
+    pub(super) leases_changed: Notify,
+    pub(super) health: watch::Sender<LogHealth>,
+    pub(super) counts: Counts,
+    news: mpsc::UnboundedSender<NodeNews>,
+    relayed: Arc<AtomicUsize>,
+    relayed_limit: usize,
+    /// For each stream, true while it is isolated.
+    isolated: Mutex<Vec<bool>>,
+    /// For each stream, its number of documents when it was last asked, and its incarnation.
+    streams: Mutex<BTreeMap<u16, (usize, u16)>>,
+}
+
+/// Counters for monitoring.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) records: AtomicU64,
+    pub(super) bytes: AtomicU64,
+}
+
+/// The parts of a [`Node`] that its opener makes.
+#[derive(Debug)]
+pub(super) struct NodeParts {
+    pub(super) boot: BootId,
+    pub(super) clock: Clock,
+    pub(super) room: QueueRoom,
+    pub(super) leases: NodeLeases,
+    pub(super) news: mpsc::UnboundedSender<NodeNews>,
+    pub(super) relayed: Arc<AtomicUsize>,
+    pub(super) relayed_limit: usize,
+    pub(super) streams: u16,
+}
+
+impl Node {
+    pub(super) fn new(parts: NodeParts) -> Node {
+        Node {
+            boot: parts.boot,
+            clock: parts.clock,
+            room: Arc::new(parts.room),
+            leases: Mutex::new(parts.leases),
+            leases_changed: Notify::new(),
+            health: watch::Sender::new(LogHealth::Good),
+            counts: Counts::default(),
+            news: parts.news,
+            relayed: parts.relayed,
+            relayed_limit: parts.relayed_limit,
+            isolated: Mutex::new(vec![false; usize::from(parts.streams)]),
+            streams: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// Passes on news that must not be lost. A server that has gone hears nothing.
+    pub(super) fn tell(&self, news: NodeNews) {
+        let _ = self.news.send(news);
+    }
+
+    /// Passes on a message of another node, unless too many wait.
+    pub(super) fn relayed(&self, document: &Arc<str>, from: BootId, bytes: Bytes) {
+        if self.relayed.load(Ordering::Relaxed) >= self.relayed_limit {
+            return;
+        }
+        self.relayed.fetch_add(1, Ordering::Relaxed);
+        self.tell(NodeNews::Relayed {
+            document: Arc::clone(document),
+            from: from.0,
+            bytes,
+        });
+    }
+
+    /// Takes note that a stream is isolated or no longer. The node is while one of them is.
+    pub(super) fn set_isolated(&self, stream: u16, isolated: bool) {
+        let mut streams = self.isolated.lock();
+        let before = streams.contains(&true);
+        streams[usize::from(stream)] = isolated;
+        let after = streams.contains(&true);
+        if before != after {
+            self.tell(NodeNews::Isolated(after));
+        }
+    }
+
+    pub(super) fn is_isolated(&self) -> bool {
+        self.isolated.lock().contains(&true)
+    }
+
+    /// Takes note of a stream's number of documents.
+    pub(super) fn set_documents(&self, stream: u16, documents: usize) {
+        self.streams.lock().entry(stream).or_default().0 = documents;
+    }
+
+    /// Takes note of a stream's incarnation.
+    pub(super) fn set_incarnation(&self, stream: u16, incarnation: u16) {
+        self.streams.lock().entry(stream).or_default().1 = incarnation;
+    }
+
+    pub(super) fn documents(&self) -> usize {
+        self.streams.lock().values().map(|(count, _)| count).sum()
+    }
+
+    /// Returns the sum of all incarnations: it grows with each of them.
+    pub(super) fn epoch(&self) -> u32 {
+        let streams = self.streams.lock();
+        streams.values().map(|(_, count)| u32::from(*count)).sum()
+    }
+}

@@ -1,0 +1,96 @@
+//! What the task of a stream is told: by journals, by the node, and by its own questions.
+
+use std::sync::Arc;
+
+use baton_log::{LogError, OpenedJournal, Reservation};
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::core::{
+    BatchAnswer, Delivered, DocumentKey, FetchedSnapshot, MarkAnswer, Pace, PutAnswer,
+    SnapshotEnvelope, StreamPosition,
+};
+use crate::engine::StreamState;
+
+/// A record that is to be appended to an open document.
+#[derive(Debug)]
+pub(super) struct Proposal {
+    pub(super) key: DocumentKey,
+    pub(super) handle: u64,
+    pub(super) counter: u64,
+    pub(super) record: Bytes,
+    pub(super) pace: Pace,
+    /// The record's room in the queue, kept until it is delivered.
+    pub(super) charge: Reservation,
+}
+
+/// The reply to a request to open a document.
+pub(super) type OpenReply = oneshot::Sender<Result<OpenedJournal, LogError>>;
+
+/// An input of a stream's task.
+#[derive(Debug)]
+pub(super) enum StreamInput {
+    Open {
+        name: Arc<str>,
+        reply: OpenReply,
+    },
+    Propose(Proposal),
+    Snapshot {
+        key: DocumentKey,
+        envelope: Box<SnapshotEnvelope>,
+        /// True if a snapshot that is on its way is given up for this one.
+        at_once: bool,
+    },
+    Close {
+        key: DocumentKey,
+        handle: u64,
+    },
+    /// The own lease is being renewed, or the watch has shown that it was.
+    Renewal {
+        number: u64,
+        seen: bool,
+    },
+    /// A node's lease has lapsed.
+    Lapsed,
+    /// Replies once everything that was proposed before is delivered.
+    Flush(oneshot::Sender<()>),
+    /// The node is shutting down: open documents get this error.
+    End(Arc<LogError>),
+    Answer(Answer),
+}
+
+/// An answer of the engine.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Appended {
+        number: u64,
+        attempt: u32,
+        answer: BatchAnswer,
+    },
+    ConsumerBegan {
+        last: u64,
+    },
+    ConsumerFailed {
+        generation: u64,
+    },
+    Opening(DocumentKey, OpeningAnswer),
+    Plan(DocumentKey, PlanAnswer),
+    Looked(Option<StreamState>),
+}
+
+/// An answer for the opening of a document.
+#[derive(Debug)]
+pub(super) enum OpeningAnswer {
+    Listed(Vec<StreamPosition>),
+    Fetched(StreamPosition, FetchedSnapshot),
+    TailRead(Option<Vec<Delivered>>),
+}
+
+/// An answer for the snapshot of a document in the making.
+#[derive(Debug)]
+pub(super) enum PlanAnswer {
+    Put(PutAnswer),
+    ReadBack(Option<Bytes>),
+    Marked(MarkAnswer),
+    Purged,
+}

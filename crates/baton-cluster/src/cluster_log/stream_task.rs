@@ -1,0 +1,483 @@
+//! The task of one stream: drives the machines of writer, reader, openings and snapshots over the
+//! engine.
+//!
+//! The task owns all of them. What it asks the engine is asked by tasks of their own, and comes
+//! back as an input.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use baton_log::{LogError, LogHealth, Reservation};
+use baton_presence::Time;
+use tokio::sync::{mpsc, oneshot};
+
+use super::documents::{AbortOnDrop, Documents};
+use super::node::Node;
+use super::options::ClusterOptions;
+use super::questions::Questions;
+use super::relay_task::RelayTask;
+use super::snapshot_plans::SnapshotPlans;
+use super::stream_input::{Answer, OpenReply, Proposal, StreamInput};
+use crate::core::{
+    Content, Delivered, DocumentKey, Envelope, Isolation, LostRecord, OpeningOutput, Question,
+    ReaderOutput, RecordId, SnapshotOutput, StreamExtent, StreamReader, StreamTrim, StreamWriter,
+    Subject, WriterOutput,
+};
+use crate::engine::{Heard, StreamState};
+
+/// Most messages of a consumer that wait for the task.
+const HEARD_WAITING: usize = 1024;
+
+/// The task of one stream.
+#[derive(Debug)]
+pub(super) struct StreamTask {
+    index: u16,
+    node: Arc<Node>,
+    questions: Questions,
+    relay: RelayTask,
+    inputs: mpsc::UnboundedReceiver<StreamInput>,
+    /// For the tasks that pass on what consumers say.
+    saying: mpsc::Sender<(u64, Heard)>,
+    heard: mpsc::Receiver<(u64, Heard)>,
+    writer: StreamWriter,
+    reader: StreamReader,
+    isolation: Isolation,
+    trim: StreamTrim,
+    documents: Documents,
+    plans: SnapshotPlans,
+    /// Passes on what the present consumer says.
+    consumer: Option<AbortOnDrop>,
+    /// Own records that were not delivered, with their room in the queue.
+    outstanding: BTreeMap<u64, Reservation>,
+    /// Requests that wait until the reader is live.
+    waiting: Vec<(Arc<str>, OpenReply)>,
+    flushes: Vec<(u64, oneshot::Sender<()>)>,
+    /// Records of an end that the stream has lost, until the next incarnation.
+    lost: Vec<LostRecord>,
+    /// Sequence that was the last at the trim's look before: probes below it are old.
+    probes_before: u64,
+    ended: bool,
+}
+
+impl StreamTask {
+    pub(super) fn new(
+        index: u16,
+        node: &Arc<Node>,
+        options: &ClusterOptions,
+        questions: Questions,
+        relay: RelayTask,
+        inputs: mpsc::UnboundedReceiver<StreamInput>,
+        weak: mpsc::WeakUnboundedSender<StreamInput>,
+    ) -> StreamTask {
+        let now = node.clock.now();
+        let mut writer = StreamWriter::new(node.boot, options.writer.clone());
+        let probe = writer.probe(now);
+        let (saying, heard) = mpsc::channel(HEARD_WAITING);
+        StreamTask {
+            index,
+            node: Arc::clone(node),
+            questions,
+            relay,
+            inputs,
+            saying,
+            heard,
+            reader: StreamReader::new(probe, options.reader.clone(), now),
+            writer,
+            isolation: Isolation::new(),
+            trim: StreamTrim::new(options.trim.clone(), now),
+            documents: Documents::new(Arc::clone(node), options.opening.clone(), weak),
+            plans: SnapshotPlans::new(node.boot, options.snapshots.clone()),
+            consumer: None,
+            outstanding: BTreeMap::new(),
+            waiting: Vec::new(),
+            flushes: Vec::new(),
+            lost: Vec::new(),
+            probes_before: 0,
+            ended: false,
+        }
+    }
+
+    /// Runs until the log and all its journals are gone, or it is told to end.
+    pub(super) async fn run(mut self) {
+        self.settle();
+        while !self.ended {
+            let due = self.node.clock.instant(self.poll_timeout());
+            tokio::select! {
+                input = self.inputs.recv() => match input {
+                    Some(input) => self.take(input),
+                    None => return,
+                },
+                Some((generation, heard)) = self.heard.recv() => self.hear(generation, heard),
+                () = tokio::time::sleep_until(due) => self.handle_timeout(),
+            }
+            // What is there already is one step with it.
+            while let Ok((generation, heard)) = self.heard.try_recv() {
+                self.hear(generation, heard);
+            }
+            self.settle();
+        }
+    }
+
+    fn poll_timeout(&self) -> Time {
+        let times = [
+            self.writer.poll_timeout(),
+            self.reader.poll_timeout(),
+            self.isolation.poll_timeout(),
+            self.documents.poll_timeout(),
+            self.plans.poll_timeout(),
+        ];
+        let trim = self.trim.poll_timeout();
+        times.into_iter().flatten().fold(trim, Time::min)
+    }
+
+    fn handle_timeout(&mut self) {
+        let now = self.node.clock.now();
+        self.writer.handle_timeout(now);
+        self.reader.handle_timeout(now);
+        self.documents.handle_timeout(now);
+        self.plans.handle_timeout(now);
+        if self.trim.poll_timeout() <= now {
+            self.questions.look();
+            // The answer sets the time of the next look; without one this does.
+            let _ = self.trim.looked(self.index, None, 0, 1, now);
+        }
+    }
+
+    fn take(&mut self, input: StreamInput) {
+        let now = self.node.clock.now();
+        match input {
+            StreamInput::Open { name, reply } => self.waiting.push((name, reply)),
+            StreamInput::Propose(proposal) => self.propose(proposal, now),
+            StreamInput::Snapshot {
+                key,
+                envelope,
+                at_once,
+            } => {
+                let mark = self.documents.newest_mark(&key);
+                self.plans.begin(key, envelope, mark, at_once, now);
+            }
+            StreamInput::Close { key, handle } => self.documents.close(&key, handle),
+            StreamInput::Renewal { number, seen } => {
+                let question = Question::Renewal(number);
+                if seen {
+                    self.isolation.answered(question);
+                } else {
+                    self.isolation.asked(question, now);
+                }
+            }
+            StreamInput::Lapsed => {
+                self.writer.probe(now);
+            }
+            StreamInput::Flush(reply) => {
+                let last = self.outstanding.keys().next_back();
+                self.flushes.push((last.copied().unwrap_or(0), reply));
+            }
+            StreamInput::End(error) => {
+                self.documents.end(&error);
+                for (_, reply) in self.waiting.drain(..) {
+                    let _ = reply.send(Err((*error).clone()));
+                }
+                self.ended = true;
+            }
+            StreamInput::Answer(answer) => self.answered(answer, now),
+        }
+    }
+
+    fn propose(&mut self, proposal: Proposal, now: Time) {
+        let Proposal {
+            key,
+            handle,
+            counter,
+            record,
+            pace,
+            charge,
+        } = proposal;
+        if !self.documents.is_open(&key, handle) {
+            // Its document has failed, and its journal says so.
+            return;
+        }
+        match self.writer.append(&key, &record, pace, now) {
+            Ok(id) => {
+                self.outstanding.insert(id.counter, charge);
+                self.documents.proposed(&key, handle, id.counter, counter);
+            }
+            Err(refusal) => {
+                tracing::error!(document = %key, %refusal, "a record cannot be stored");
+                let reason = refusal.to_string().into();
+                self.documents
+                    .fail(&key, &Arc::new(LogError::Failed { reason }));
+            }
+        }
+    }
+
+    fn answered(&mut self, answer: Answer, now: Time) {
+        match answer {
+            Answer::Appended {
+                number,
+                attempt,
+                answer,
+            } => self.writer.answered(number, attempt, answer, now),
+            Answer::ConsumerBegan { last } => self.reader.stream_ends_at(last),
+            Answer::ConsumerFailed { generation } => self.reader.consumer_failed(generation, now),
+            Answer::Opening(key, answer) => self.documents.answered(&key, answer, now),
+            Answer::Plan(key, answer) => self.plans.answered(&key, answer, now),
+            Answer::Looked(state) => self.looked(state, now),
+        }
+    }
+
+    fn hear(&mut self, generation: u64, heard: Heard) {
+        let now = self.node.clock.now();
+        match heard {
+            Heard::Message { number, message } => {
+                // A subject that is no subject of the protocol is read as one whose content is not.
+                let subject = self.questions.parse(&message.subject);
+                let (subject, payload) = match subject {
+                    Some(subject) => (subject, message.payload),
+                    None => (Subject::Probes, bytes::Bytes::new()),
+                };
+                let sequence = message.sequence;
+                self.reader
+                    .received(generation, number, sequence, subject, &payload, now);
+            }
+            Heard::Heartbeat { number } => self.reader.heartbeat(generation, number, now),
+            Heard::Ended => self.reader.consumer_failed(generation, now),
+        }
+    }
+
+    /// Does what the machines ask for, until they ask for nothing more.
+    fn settle(&mut self) {
+        loop {
+            let now = self.node.clock.now();
+            if let Some(output) = self.writer.next_output() {
+                self.write(output, now);
+            } else if let Some(output) = self.reader.next_output() {
+                self.read(output, now);
+            } else if let Some((key, output)) = self.documents.next_output() {
+                self.open(&key, output, now);
+            } else if let Some((key, output)) = self.plans.next_output(now) {
+                self.snapshot(key, output, now);
+            } else if self.reader.is_live()
+                && let Some((name, reply)) = self.waiting.pop()
+            {
+                let listener = self.relay.listen(&name);
+                let history = self.reader.history().clone();
+                self.documents.open(name, reply, history, listener, now);
+            } else {
+                break;
+            }
+        }
+        if let Some(isolated) = self.isolation.changed(self.node.clock.now()) {
+            self.node.set_isolated(self.index, isolated);
+        }
+        let delivered_to = self
+            .outstanding
+            .keys()
+            .next()
+            .map_or(u64::MAX, |next| next - 1);
+        for (_, reply) in self.flushes.extract_if(.., |(to, _)| *to <= delivered_to) {
+            let _ = reply.send(());
+        }
+    }
+
+    fn write(&mut self, output: WriterOutput, now: Time) {
+        match output {
+            WriterOutput::Send(batch) => {
+                self.isolation.asked(Question::Batch(batch.number), now);
+                self.questions.send(batch);
+            }
+            WriterOutput::Acknowledged(it) => {
+                self.isolation.answered(Question::Batch(it.number));
+                self.reader.acknowledged(it.first_sequence, it.floor, now);
+                let mut leases = self.node.leases.lock();
+                leases.acknowledged(self.index, it.first_sent);
+                drop(leases);
+                self.node.leases_changed.notify_one();
+            }
+        }
+    }
+
+    fn read(&mut self, output: ReaderOutput, now: Time) {
+        match output {
+            ReaderOutput::Subscribe {
+                generation,
+                from,
+                scope,
+            } => {
+                let said = self.saying.clone();
+                self.consumer = Some(self.questions.consume(generation, from, scope, said));
+            }
+            ReaderOutput::Deliver(message) => self.deliver(&message, now),
+            ReaderOutput::Skip(message) => self.writer.delivered(&message, now),
+            ReaderOutput::Hole { after, before } => {
+                tracing::warn!(
+                    stream = self.index,
+                    after,
+                    before,
+                    "records were purged unread"
+                );
+                self.restart("records were purged before this node had read them", now);
+            }
+            ReaderOutput::Doubt => {
+                self.writer.probe(now);
+            }
+            ReaderOutput::TailLost { end, lost, whole } => {
+                tracing::error!(
+                    stream = self.index,
+                    end,
+                    whole,
+                    "the stream has lost its end"
+                );
+                self.writer.rewound(end);
+                self.isolation.set_frozen(true);
+                self.plans.clear();
+                self.lost.extend(lost);
+            }
+            ReaderOutput::Proclaim { history, expected } => {
+                let id = format!(
+                    "{:x}-i-{:x}-{expected:x}",
+                    self.node.boot.0,
+                    history.current()
+                );
+                let content = Content::Incarnations(history);
+                // A proclamation is outside of the order of the writer's counters.
+                let name = RecordId {
+                    boot: self.node.boot,
+                    counter: 0,
+                };
+                let payload = Envelope { id: name, content }.encode();
+                self.questions.proclaim(id, payload, expected);
+            }
+            ReaderOutput::IncarnationBegan(history) => {
+                self.node.set_incarnation(self.index, history.current());
+                self.isolation.set_frozen(false);
+                self.plans.clear();
+                self.restart(
+                    "the stream has lost its end and begins another incarnation",
+                    now,
+                );
+                for lost in self.lost.drain(..) {
+                    let (document, record) = (&lost.document, &lost.record);
+                    if let Err(refusal) = self.writer.offer(document, lost.original, record, now) {
+                        tracing::error!(%document, %refusal, "a lost record cannot be offered");
+                    }
+                }
+            }
+            ReaderOutput::Unreadable { sequence, error } => {
+                tracing::error!(stream = self.index, sequence, %error, "the reader has stopped");
+                let reason = format!("{error} (sequence {sequence} of stream {})", self.index);
+                let failed = Arc::new(LogError::Failed {
+                    reason: reason.into(),
+                });
+                self.documents.end(&failed);
+                self.node.health.send_replace(LogHealth::Failed(failed));
+            }
+        }
+    }
+
+    fn restart(&mut self, why: &str, now: Time) {
+        let error = Arc::new(LogError::Failed { reason: why.into() });
+        let history = self.reader.history().clone();
+        self.documents.restart(&error, &history, now);
+    }
+
+    fn deliver(&mut self, message: &Delivered, now: Time) {
+        self.writer.delivered(message, now);
+        let id = message.envelope.id;
+        if id.boot == self.node.boot
+            && let Some(charge) = self.outstanding.remove(&id.counter)
+        {
+            let counts = &self.node.counts;
+            counts.records.fetch_add(1, Ordering::Relaxed);
+            counts
+                .bytes
+                .fetch_add(charge.bytes() as u64, Ordering::Relaxed);
+        }
+        if id.boot == self.node.boot && message.envelope.content == Content::Probe {
+            self.plans.probe_delivered(id, now);
+        }
+        let Some(key) = message.subject.document() else {
+            return;
+        };
+        if let Content::SnapshotAt { position, .. } = &message.envelope.content
+            && matches!(message.subject, Subject::Snapshots(_))
+        {
+            self.plans
+                .mark_delivered(key, *position, message.sequence, now);
+        }
+        self.documents.delivered(key, message, now);
+    }
+
+    fn open(&mut self, key: &DocumentKey, output: OpeningOutput, now: Time) {
+        match output {
+            OpeningOutput::Mark => {
+                if let Some(name) = self.documents.name(key) {
+                    let mark = self.writer.open(key, name, now);
+                    self.documents.marked(key, mark);
+                }
+            }
+            OpeningOutput::ListSnapshots => self.questions.list(key.clone()),
+            OpeningOutput::FetchSnapshot(at) => self.questions.fetch(key.clone(), at),
+            OpeningOutput::ReadTail { after } => self.questions.read_tail(key.clone(), after),
+            OpeningOutput::Opened(opened) => self.documents.opened(key, *opened),
+            OpeningOutput::Damaged(at) => {
+                tracing::error!(document = %key, %at, "a snapshot that is needed is damaged");
+                self.documents.damaged(key);
+            }
+        }
+    }
+
+    fn snapshot(&mut self, key: DocumentKey, output: SnapshotOutput, now: Time) {
+        match output {
+            SnapshotOutput::Put { position, stored } => self.questions.put(key, position, stored),
+            SnapshotOutput::ReadBack(at) => self.questions.read_back(key, at),
+            SnapshotOutput::AppendMark {
+                expected,
+                message_id,
+                payload,
+            } => self
+                .questions
+                .append_mark(key, message_id, payload, expected),
+            SnapshotOutput::Probe => {
+                let probe = self.writer.probe(now);
+                self.plans.probing(&key, probe);
+            }
+            SnapshotOutput::Purge { records, marks } => self.questions.purge(key, records, marks),
+            SnapshotOutput::DeleteBelow(at) => self.questions.remove_below(key, at),
+            SnapshotOutput::Delete(at) => self.questions.remove(key, at),
+            SnapshotOutput::Done(outcome) => {
+                tracing::debug!(document = %key, ?outcome, "a snapshot is done");
+            }
+        }
+    }
+
+    fn looked(&mut self, state: Option<StreamState>, now: Time) {
+        let alive = self.node.leases.lock().alive();
+        let rank = alive.iter().position(|boot| *boot == self.node.boot);
+        let rank = rank.unwrap_or(0);
+        if let Some(state) = state {
+            // A document has records, marks of snapshots, or both.
+            let documents = usize::try_from(state.subjects).unwrap_or(usize::MAX);
+            self.node.set_documents(self.index, documents);
+        }
+        let extent = state.map(|state| StreamExtent {
+            first: state.first,
+            last: state.last,
+            messages: state.messages,
+        });
+        let oldest = self.trim.looked(self.index, extent, rank, alive.len(), now);
+        if let Some(oldest) = oldest {
+            tracing::warn!(
+                stream = self.index,
+                first = oldest.first,
+                last = oldest.last,
+                "documents that rest hold the oldest tenth of the stream; open them to move it on"
+            );
+        }
+        // Each node's own probes are minutes old by then, and every starting node has its own.
+        if usize::from(self.index) % alive.len().max(1) == rank && self.probes_before > 0 {
+            self.questions.purge_probes(self.probes_before);
+        }
+        self.probes_before = self.reader.position().sequence;
+    }
+}
