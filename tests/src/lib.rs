@@ -31,7 +31,8 @@
 //! [`TestServer`] (`server`) and [`ServerProcess`] (`process`) are the two kinds of server; `join` says who comes in,
 //! `inbox` is what a client knows and how it answers, `client` its connection. A
 //! [`Proxy`](baton_testkit::Proxy) is a bad network between the two; a [`HolderProcess`] (`holder`) can die and freeze, and a [`Loss`] ([`losses`]) is a way in which a holder
-//! goes, with the time that the lock takes to pass on. A
+//! goes, with the time that the lock takes to pass on. Servers over one [`SharedLog`] (`shared_log`) are the nodes of a cluster
+//! without its engine. A
 //! [`WildSocket`] (`wild`) sends what no proper client would. Leaves: [`http`], [`certificates`], [`within`],
 //! [`Pass`], which makes the tokens that a server asks for. A [`HocuspocusClient`] (`hocuspocus`) speaks that wire.
 
@@ -46,6 +47,7 @@ pub mod losses;
 mod pass;
 mod process;
 mod server;
+mod shared_log;
 mod wait;
 mod wild;
 
@@ -58,5 +60,6 @@ pub use losses::Loss;
 pub use pass::{Pass, time_until, unix_ms};
 pub use process::{Failure, ServerProcess, program};
 pub use server::{Stopped, TestServer, millis};
+pub use shared_log::{SharedLog, SharedNode};
 pub use wait::{WAIT, within};
 pub use wild::WildSocket;

@@ -5,19 +5,22 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use baton_log::{Log, LogError, LogOptions, Store};
+use baton_log::{Log, LogError, LogOptions, NodeNews, Store};
 use baton_presence::Time;
 use baton_room::{Room, RoomOptions};
 use baton_server::{
     EraseError, Listener, Load, Server, Settings, Span, StoredDocument, Switch, TimingProfile,
 };
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::client::{RawClient, Refused};
 use crate::join::Join;
+use crate::shared_log::SharedNode;
 use crate::{WAIT, http, within};
 
 /// A span of so many milliseconds, for settings.
@@ -71,9 +74,36 @@ impl TestServer {
         .await
     }
 
+    /// A node of a cluster, over a log that other servers of this process share.
+    ///
+    /// # Panics
+    /// When the server does not start.
+    pub async fn on(
+        node: &SharedNode,
+        news: mpsc::Receiver<NodeNews>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        let log = Arc::new(node.clone());
+        Self::served(change, |settings| {
+            Server::in_cluster(settings.clone(), log, news).expect("the settings fit each other")
+        })
+        .await
+    }
+
     async fn made(
         change: impl FnOnce(&mut Settings),
         open: impl FnOnce(&Settings) -> Result<Log, LogError>,
+    ) -> Self {
+        Self::served(change, |settings| {
+            let log = open(settings).expect("the data can be opened");
+            Server::new(settings.clone(), log).expect("the settings fit each other")
+        })
+        .await
+    }
+
+    async fn served(
+        change: impl FnOnce(&mut Settings),
+        make: impl FnOnce(&Settings) -> Server,
     ) -> Self {
         let data = TempDir::new().expect("a folder for the server's data");
         let mut settings = Settings {
@@ -83,8 +113,8 @@ impl TestServer {
             ..Settings::default()
         };
         change(&mut settings);
-        let log = open(&settings).expect("the data can be opened");
-        let (server, address, listening) = run(&settings, log).await;
+        let server = make(&settings);
+        let (address, listening) = run(&settings, &server);
         Self {
             data,
             settings,
@@ -252,7 +282,8 @@ impl Stopped {
     pub async fn start(self) -> TestServer {
         let log = Log::open_embedded(&self.settings.data, Server::log_options(&self.settings))
             .expect("the data can be opened");
-        let (server, address, listening) = run(&self.settings, log).await;
+        let server = Server::new(self.settings.clone(), log).expect("the settings fit each other");
+        let (address, listening) = run(&self.settings, &server);
         TestServer {
             data: self.data,
             settings: self.settings,
@@ -294,11 +325,10 @@ pub(crate) fn stored_room(data: &Path, document: &str) -> Room {
     Room::open(options, snapshot.as_ref(), &tail, Time::ZERO).expect("what is stored is a room")
 }
 
-async fn run(settings: &Settings, log: Log) -> (Server, SocketAddr, JoinHandle<()>) {
+fn run(settings: &Settings, server: &Server) -> (SocketAddr, JoinHandle<()>) {
     let listener = Listener::bind(settings).expect("the port is free");
     let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
     let address = listener.address().unwrap_or(nowhere);
-    let server = Server::new(settings.clone(), log).expect("the settings fit each other");
     let listening = tokio::spawn({
         let server = server.clone();
         async move {
@@ -306,7 +336,7 @@ async fn run(settings: &Settings, log: Log) -> (Server, SocketAddr, JoinHandle<(
             served.expect("it may listen there");
         }
     });
-    (server, address, listening)
+    (address, listening)
 }
 
 async fn shut_down(server: Server, listening: JoinHandle<()>) {

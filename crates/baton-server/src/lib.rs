@@ -25,6 +25,7 @@
 //! | `net` | from a TCP connection to a request: accept loop, routes, addresses, origins |
 //! | `connection` | one WebSocket: its frames, session, send queue and writer |
 //! | `documents` | from a name to its open document, snapshots, and the pool for long work |
+//! | `cluster` | the other nodes: who is gone, awareness between nodes |
 //! | `limits` | limits on connections, on messages, on loading and on storing |
 //! | `ops` | metrics, readiness, the admin socket, counters of rejections |
 //! | `sessions` | the access of open sessions: expiry, revocation, a new look |
@@ -38,6 +39,7 @@
 mod access;
 mod app;
 mod clock;
+mod cluster;
 mod config;
 mod connection;
 mod documents;
@@ -49,10 +51,10 @@ mod sessions;
 
 pub use config::{
     AuthMode, BasePath, ClaimPreset, CommaList, ConfigError, DocumentMode, DocumentNames, EchoMode,
-    FrameAncestors, Hosts, InvalidBasePath, InvalidListen, InvalidNetwork, InvalidPublicUrl,
-    InvalidRight, InvalidWebName, Listen, OrNone, Origins, PartialSettings, Proxies, ProxyHeader,
-    PublicUrl, ReadOnlyPolicy, RightsList, Secret, ServiceUrl, Settings, SocketAccess, Span,
-    Switch, TimingProfile, TokenDocuments,
+    FrameAncestors, Hosts, InvalidBasePath, InvalidListen, InvalidNetwork,
+    InvalidPublicUrl, InvalidRight, InvalidWebName, Listen, OrNone, Origins, PartialSettings,
+    Proxies, ProxyHeader, PublicUrl, ReadOnlyPolicy, RightsList, Secret, ServiceUrl, Settings,
+    SocketAccess, Span, Switch, TimingProfile, TokenDocuments,
 };
 pub use connection::close_codes as close;
 pub use documents::stored_documents::{EraseError, StoredDocument};

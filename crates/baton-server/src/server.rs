@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use axum::Router;
-use baton_log::{BackupError, BackupSummary, Log, LogError, LogOptions};
+use baton_log::{BackupError, BackupSummary, Journals, Log, LogError, LogOptions, NodeNews};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::app::App;
@@ -36,6 +37,28 @@ impl Server {
         Ok(Self {
             app: Arc::new(app),
             embedded: Some(log),
+        })
+    }
+
+    /// Returns a server that is a node of the cluster which shares this log. It does not listen yet.
+    /// `news` are those of the cluster.
+    ///
+    /// # Errors
+    /// Those of [`Server::new`].
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn in_cluster(
+        settings: Settings,
+        log: Arc<dyn Journals>,
+        news: mpsc::Receiver<NodeNews>,
+    ) -> Result<Self, ConfigError> {
+        settings.check()?;
+        let app = App::new(Arc::new(settings), log)?;
+        app.registry().follow_cluster(news);
+        Ok(Self {
+            app: Arc::new(app),
+            embedded: None,
         })
     }
 

@@ -41,3 +41,4 @@ mod saved;
 mod slow;
 mod tenants;
 mod tls;
+mod two_nodes;

@@ -181,6 +181,7 @@ impl Session {
         };
         let (id, token, frame) = (self.id, self.token, frame.clone());
         let step = Step {
+            from: Some(id),
             reservation,
             kind,
             wanted: || !self.writer.is_gone(),
@@ -196,6 +197,9 @@ impl Session {
         self.spent(stepped.took).await;
         for (writer, preview) in stepped.previews {
             Box::pin(self.show(&writer, preview)).await;
+        }
+        if stepped.awaits_placement {
+            Box::pin(self.placed()).await;
         }
         Ok(())
     }
@@ -226,20 +230,29 @@ impl Session {
     /// Works out what a park would change, and waits for it: a connection has one at a time.
     async fn show(&mut self, writer: &Arc<SocketWriter>, preview: ParkPreview) {
         self.flush();
-        let showing = self
-            .document
-            .previews()
-            .answer(writer, preview, || !self.writer.is_gone());
-        let mut showing = pin!(showing);
-        let took = loop {
+        let previews = self.document.previews();
+        let showing = previews.answer(writer, preview, || !self.writer.is_gone());
+        let took = self.while_unread(showing).await;
+        self.rate.spent(took);
+    }
+
+    /// Waits until the log has placed enough of what the connection sent.
+    async fn placed(&mut self) {
+        self.flush();
+        self.while_unread(self.document.placed(self.id)).await;
+    }
+
+    /// Waits for something, in which no frames of the connection are read: its silence is the
+    /// server's.
+    async fn while_unread<T>(&self, waiting: impl Future<Output = T>) -> T {
+        let mut waiting = pin!(waiting);
+        loop {
             tokio::select! {
                 biased;
-                took = &mut showing => break took,
-                // Its frames are not read meanwhile: its silence is the server's.
+                done = &mut waiting => return done,
                 () = tokio::time::sleep(HEARD_EVERY) => self.document.heard(self.id).await,
             }
-        };
-        self.rate.spent(took);
+        }
     }
 
     /// No more frames are here for the moment: what they brought to others is sent off.

@@ -58,7 +58,7 @@ pub(crate) async fn drive(
                 }
             }
             () = document.woken() => {
-                if document.has_departures()
+                if document.has_work()
                     && document.own_step(StepKind::Light, |_, _| ()).await.is_err()
                 {
                     break;
@@ -81,7 +81,11 @@ async fn pass_on(
     let durable = durability.borrow_and_update().clone();
     match durable {
         Durability::UpTo(position) => {
-            let durable = move |room: &mut Room, now| room.durable(position.get(), now);
+            // The room may not have all that a cluster's log has placed.
+            let durable = move |room: &mut Room, now| {
+                let taken = room.state().position();
+                room.durable(position.get().min(taken), now);
+            };
             document.own_step(StepKind::Light, durable).await?;
             compaction::compact_if_due(document, settings).await;
             Ok(())

@@ -5,18 +5,25 @@
 //! | `steps` | [`OpenDocument`]: the gate, and the step that takes an input through the room |
 //! | `lifecycle` | joining and leaving, snapshots, erasing, the ways out of memory |
 //! | `document_state` | the state behind the gate: room, log, connections, snapshots |
+//! | `room_journal` | between the room and its log |
+//! | `placement_waiters` | connections that wait until the log has placed what they sent |
+//! | `awareness_relay`, `relay_inbox` | awareness to and from the other nodes of a cluster |
 //! | `connections` | from the room's outputs to the send queues |
 //! | `departures` | connections that ended, until the room is told |
 //! | `snapshot_schedule` | the times at which the document gets a snapshot |
 //! | `park_previews` | previews of parks, made beside the document |
 //! | `error` | errors |
 
+mod awareness_relay;
 mod connections;
 mod departures;
 mod document_state;
 mod error;
 mod lifecycle;
 mod park_previews;
+mod placement_waiters;
+mod relay_inbox;
+mod room_journal;
 mod snapshot_schedule;
 mod steps;
 

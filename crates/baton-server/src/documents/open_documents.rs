@@ -110,6 +110,12 @@ impl OpenDocuments {
         open.filter_map(|slot| slot.get().cloned()).collect()
     }
 
+    /// Returns the document of this name, if it is in memory.
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<OpenDocument>> {
+        let slots = self.slots.lock();
+        slots.by_name.get(name)?.get().cloned()
+    }
+
     /// Returns true if the document of this name is in memory or being loaded.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.slots.lock().by_name.contains_key(name)

@@ -7,14 +7,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
-use baton_log::{DocumentJournal, Journals, LoadedDocument, LogError};
-use baton_room::{LoadError, Room, RoomOptions};
+use baton_log::{DocumentJournal, Journals, LoadedDocument, LogError, NodeNews};
+use baton_room::{HostId, LoadError, Room, RoomOptions};
 use bytes::Bytes;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::access::Authorizer;
 use crate::clock::ServerClock;
+use crate::cluster::node_news::{self, ClusterChanges};
 use crate::config::Settings;
 use crate::connection::close_codes;
 use crate::connection::hocuspocus::HocuspocusLoad;
@@ -92,6 +94,7 @@ pub(crate) struct Registry {
     quota: Arc<StorageQuota>,
     hocuspocus: HocuspocusLoad,
     sessions: Arc<OpenSessions>,
+    cluster_changes: Arc<ClusterChanges>,
     /// Started by the first document, for all of them.
     watching_store: Once,
     /// Started by the first document, if tenants have limits on what they store.
@@ -117,6 +120,7 @@ impl Registry {
             quota: Arc::new(quota),
             hocuspocus: HocuspocusLoad::default(),
             sessions: Arc::new(sessions),
+            cluster_changes: Arc::default(),
             open_documents: Arc::new(OpenDocuments::new(settings.max_documents)),
             settings,
             log,
@@ -124,6 +128,11 @@ impl Registry {
             watching_store: Once::new(),
             counting_store: Once::new(),
         }
+    }
+
+    /// Starts to pass news of the cluster on to the open documents.
+    pub(crate) fn follow_cluster(&self, news: mpsc::Receiver<NodeNews>) {
+        node_news::start(news, &self.log, &self.open_documents, &self.cluster_changes);
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -189,9 +198,14 @@ impl Registry {
         let slot = self.open_documents.slot(name)?;
         // Boxed: every open connection would keep the memory that loading its document took.
         let load = || Box::pin(self.load(name, deadline));
+        let before = self.cluster_changes.count();
         let opened = slot.get_or_try_init(load).await.cloned();
-        if opened.is_err() {
-            self.open_documents.forget_failed(name, &slot);
+        match &opened {
+            Ok(document) if self.cluster_changes.count() != before => {
+                Box::pin(document.follow_cluster(&self.log)).await;
+            }
+            Ok(_) => {}
+            Err(_) => self.open_documents.forget_failed(name, &slot),
         }
         opened
     }
@@ -256,10 +270,11 @@ impl Registry {
             clock,
             room,
             log,
+            &self.log,
             (pool, compression),
             account,
         ));
-        if document.begin().is_err() {
+        if document.begin(&*self.log).is_err() {
             return Err(LogError::Closed.into());
         }
         self.watching_store
@@ -274,7 +289,10 @@ impl Registry {
     }
 
     fn room_options(&self, document: &str) -> RoomOptions {
-        room_options(&self.settings, self.log.epoch(), self.clock, document)
+        RoomOptions {
+            host: self.log.node().map(|node| HostId(node.boot())),
+            ..room_options(&self.settings, self.log.epoch(), self.clock, document)
+        }
     }
 
     /// Removes a document that has left memory already.

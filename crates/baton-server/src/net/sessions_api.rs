@@ -1,4 +1,5 @@
-//! The HTTP API for an operator: open sessions, their end, and a new look at their access.
+//! The HTTP API for an operator: open sessions, their end, a new look at their access, and the
+//! cluster.
 //!
 //! Owns the paths under `/api/v1`. A caller shows a token that manages every document, in the
 //! `Authorization` header alone: a browser adds that header to no request of its own, so no page
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{ShownToken, request_token};
 use crate::app::App;
+use crate::cluster::status::ClusterStatus;
 use crate::net::api_error::ApiError;
 use crate::sessions::recheck::RecheckReport;
 use crate::sessions::revoke::{self, Revocation};
@@ -42,6 +44,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/sessions", get(list).delete(end_some))
         .route("/sessions/{id}", delete(end_one))
         .route("/recheck", post(recheck))
+        .route("/cluster", get(cluster))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(from_fn_with_state(Arc::clone(app), admit_operator))
@@ -71,6 +74,13 @@ async fn judge_caller(app: &App, shown: ShownToken, client: IpAddr) -> Result<()
         .authorize_operator(shown?.as_ref(), client)
         .await?;
     Ok(())
+}
+
+async fn cluster(State(app): State<Arc<App>>) -> Result<Json<ClusterStatus>, ApiError> {
+    let node = app.registry().log().node().map(ClusterStatus::of);
+    let text = "this server keeps its documents by itself; it is no node of a cluster (cluster)";
+    node.map(Json)
+        .ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, "no-cluster", text))
 }
 
 #[derive(Deserialize)]

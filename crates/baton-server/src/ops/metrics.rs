@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use baton_log::{COMMIT_BUCKETS_US, LogHealth, LogStats};
+use baton_log::{COMMIT_BUCKETS_US, ClusterNode, LogHealth, LogStats};
 use prometheus_client::collector::Collector;
 pub(crate) use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text};
@@ -143,7 +143,24 @@ fn gauges(app: &App, stats: &LogStats) -> Vec<Sample> {
     }
     gauges.extend(document_gauges(app));
     gauges.extend(certificate_gauges(app));
+    gauges.extend(log.node().into_iter().flat_map(cluster_gauges));
     gauges
+}
+
+/// Returns the gauges of a node of a cluster.
+fn cluster_gauges(node: &dyn ClusterNode) -> [Sample; 2] {
+    [
+        (
+            "cluster_nodes",
+            "Nodes of the cluster that have a lease, this one included",
+            count(node.leases().len()),
+        ),
+        (
+            "cluster_isolated",
+            "1 while the cluster's engine does not answer this node",
+            u64::from(node.is_isolated()),
+        ),
+    ]
 }
 
 /// Returns the gauges that count documents.

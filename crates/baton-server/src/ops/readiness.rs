@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use baton_log::{Journals, LogHealth};
+use baton_log::{ClusterNode, Journals, LogHealth};
 use bytesize::ByteSize;
 use serde::Serialize;
 
@@ -61,6 +61,12 @@ pub(crate) fn check(app: &App) -> Readiness {
         reasons.push(Reason {
             code: "store-failed",
             what: why.to_string(),
+        });
+    }
+    if log.node().is_some_and(ClusterNode::is_isolated) {
+        reasons.push(Reason {
+            code: "engine-unreachable",
+            what: "the cluster's engine does not answer this node: open documents are edited, but nothing is saved and no document is opened; check the engine's servers and the network".to_owned(),
         });
     }
     if let Some(running) = log.stats().committing

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use baton_room::{CatchUp, ConnectionId, Outgoing, Output, ParkPreview, Room};
 
+use super::awareness_relay::AwarenessRelay;
 use crate::connection::close_codes;
 use crate::connection::pending_flushes::PendingFlushes;
 use crate::connection::send_queue::NeedsFlush;
@@ -55,10 +56,11 @@ impl Connections {
         self.writers.remove(&connection);
     }
 
-    /// Puts the room's outputs into the send queues. Returns the previews that clients asked for.
+    /// Puts the room's outputs into the send queues, and those for other nodes into `relay`. Returns the previews that clients asked for.
     pub(super) fn deliver(
         &self,
         room: &mut Room,
+        mut relay: Option<&mut AwarenessRelay>,
         pending: &mut PendingFlushes,
     ) -> Vec<RequestedPreview> {
         let mut previews = Vec::new();
@@ -84,8 +86,11 @@ impl Connections {
                 Output::Probe { to, mark } => {
                     self.put(to, pending, |writer| writer.outbox().probe(mark));
                 }
-                // There is no other host.
-                Output::Relay(_) => {}
+                Output::Relay(payload) => {
+                    if let Some(relay) = &mut relay {
+                        relay.add(&payload);
+                    }
+                }
                 Output::Close { to, why, reason } => {
                     if let Some(writer) = self.writers.get(&to) {
                         writer.outbox().end(close_codes::code(why), reason);

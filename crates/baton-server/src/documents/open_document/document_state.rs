@@ -6,15 +6,20 @@
 
 use std::sync::Arc;
 
-use baton_log::{DocumentJournal, LogError, Placement, Position, Reservation, Urgency};
+use baton_log::{LogError, Position, Reservation};
 use baton_presence::Time;
 use baton_room::{
-    Awaited, ConnectionId, Departure, Ending, Record, RetiredReplica, Room, Snapshot,
-    SnapshotDraft, SnapshotError, ToClose, remnant,
+    ConnectionId, Departure, Ending, RetiredReplica, Room, Snapshot, SnapshotDraft, SnapshotError,
+    ToClose, remnant,
 };
+use tokio::sync::oneshot;
 
+use super::awareness_relay::AwarenessRelay;
 use super::connections::{Connections, RequestedPreview};
 use super::error::{JoinError, NotErased, StepError};
+use super::placement_waiters::PlacementWaiters;
+use super::relay_inbox::Relayed;
+use super::room_journal::RoomJournal;
 use super::snapshot_schedule::SnapshotSchedule;
 use crate::config::Settings;
 use crate::connection::pending_flushes::PendingFlushes;
@@ -50,9 +55,10 @@ pub(crate) enum DurabilityNews {
 /// See the module.
 pub(super) struct DocumentState {
     room: Room,
-    log: Box<dyn DocumentJournal>,
-    /// Number of records that this state has proposed.
-    proposed: u64,
+    journal: RoomJournal,
+    /// `None` without a cluster.
+    relay: Option<Box<AwarenessRelay>>,
+    waiters: PlacementWaiters,
     connections: Connections,
     /// Time at which the last connection left; `None` while there is one.
     idle_since: Option<Time>,
@@ -68,15 +74,17 @@ impl DocumentState {
     /// Returns the state of a document that was just opened. `connections` has none.
     pub(super) fn new(
         room: Room,
-        log: Box<dyn DocumentJournal>,
+        journal: RoomJournal,
+        relay: Option<AwarenessRelay>,
         connections: Connections,
         account: StorageAccount,
         now: Time,
     ) -> Self {
         Self {
             room,
-            log,
-            proposed: 0,
+            journal,
+            relay: relay.map(Box::new),
+            waiters: PlacementWaiters::default(),
             connections,
             idle_since: Some(now),
             sleeps_until: None,
@@ -98,7 +106,13 @@ impl DocumentState {
 
     /// Returns the class of a step's work. `has_departures` is true if the step has to tell the
     /// room of connections that ended.
-    pub(super) fn classify(&self, kind: StepKind, has_departures: bool) -> WorkClass {
+    pub(super) fn classify(&mut self, kind: StepKind, has_departures: bool) -> WorkClass {
+        let placed = StepKind::Update(self.journal.next_bytes());
+        self.class_of(kind, has_departures)
+            .max(classify(placed, &DocumentSize::default()))
+    }
+
+    fn class_of(&self, kind: StepKind, has_departures: bool) -> WorkClass {
         let load = self.room.load();
         let aside = load.aside_bytes;
         if kind == StepKind::Light && (aside == 0 || !has_departures) {
@@ -169,46 +183,72 @@ impl DocumentState {
         is_newly_idle
     }
 
-    /// Gives the room its input, and the room's records their positions in the log. The reservation
-    /// pays for the records; the log is overdrawn by what it does not cover.
+    /// Gives the room what the log has placed and then its input, and the room's records to the
+    /// log. The reservation pays for the records; the log is overdrawn by what it does not cover.
     ///
     /// # Errors
-    /// The log takes no records, or a record cannot be encoded. The room cannot go on.
+    /// The log takes no records, or a record cannot be encoded or decoded. The room cannot go on.
     pub(super) fn step(
         &mut self,
-        reservation: Reservation,
+        mut reservation: Reservation,
         now: Time,
         input: impl FnOnce(&mut Room, Time),
     ) -> Result<(), StepError> {
-        self.account.open(&mut self.room, &*self.log);
-        input(&mut self.room, now);
-        self.account.close(&mut self.room);
-        self.append(reservation, now)?;
-        self.account.note(&*self.log);
+        let (room, journal) = (&mut self.room, &mut self.journal);
+        journal.take_in(room, &mut reservation, now)?;
+        self.account.open(room, journal.log());
+        input(room, now);
+        self.account.close(room);
+        journal.settle(room, &mut reservation, now)?;
+        self.account.note(journal.log());
+        self.waiters
+            .wake(|connection| self.room.awaits_placement(connection));
         Ok(())
     }
 
-    fn append(&mut self, mut reservation: Reservation, now: Time) -> Result<(), StepError> {
-        let (log, proposed) = (&mut self.log, &mut self.proposed);
-        self.room.settle(now, |record: &Record, awaited: Awaited| {
-            let urgency = match awaited {
-                _ if record.is_urgent() => Urgency::Now,
-                Awaited::Yes => Urgency::Soon,
-                Awaited::No => Urgency::Unawaited,
-            };
-            let encoded = record.encode()?;
-            let paid = reservation.take(encoded.len());
-            *proposed += 1;
-            match log.propose(paid, *proposed, encoded, urgency)? {
-                Placement::At(position) => Ok(position.get()),
-                Placement::Later => Err(StepError::PlacedLater),
-            }
-        })
+    /// Gives the room what other nodes sent about awareness.
+    pub(super) fn take_relayed(&mut self, relayed: Relayed, now: Time) {
+        if relayed.is_asked
+            && let (Some(relay), Some(own)) = (&mut self.relay, self.room.own_awareness())
+        {
+            relay.add(&own);
+        }
+        for (from, entries) in relayed.payloads() {
+            self.room.relayed(from, &entries, now);
+        }
+    }
+
+    /// Returns true if the log has placed records that the room has not taken yet.
+    pub(super) fn has_more(&mut self) -> bool {
+        self.journal.next_bytes() > 0
+    }
+
+    /// Returns true if this connection has to wait until the log has placed more of what it sent.
+    pub(super) fn awaits_placement(&self, connection: ConnectionId) -> bool {
+        self.room.awaits_placement(connection)
+    }
+
+    /// Returns a receiver that is told, or closed, when this connection no longer has to wait;
+    /// `None` if it need not.
+    pub(super) fn wait_for_placement(
+        &mut self,
+        connection: ConnectionId,
+    ) -> Option<oneshot::Receiver<()>> {
+        self.awaits_placement(connection)
+            .then(|| self.waiters.add(connection))
     }
 
     /// Puts the room's outputs into the send queues. Returns the previews that clients asked for.
     pub(super) fn deliver(&mut self, pending: &mut PendingFlushes) -> Vec<RequestedPreview> {
-        self.connections.deliver(&mut self.room, pending)
+        let relay = self.relay.as_deref_mut();
+        self.connections.deliver(&mut self.room, relay, pending)
+    }
+
+    /// Sends the other nodes the awareness of the clients here, if that is due.
+    pub(super) fn relay_due(&mut self, document: &str, now: Time) {
+        if let Some(relay) = &mut self.relay {
+            relay.send_due(document, now);
+        }
     }
 
     /// Notes that a connection gave a sign of life.
@@ -237,7 +277,7 @@ impl DocumentState {
 
     /// Returns true if the document's task sleeps for too long, or must listen for durability now.
     pub(super) fn must_wake_task(&self) -> bool {
-        let is_earlier = match (self.room.poll_timeout(), self.sleeps_until) {
+        let is_earlier = match (self.next_deadline(), self.sleeps_until) {
             (Some(next), Some(sleeps_until)) => next < sleeps_until,
             (Some(_), None) => true,
             (None, _) => false,
@@ -249,7 +289,8 @@ impl DocumentState {
 
     /// Returns the time until which the document's task may sleep, and notes that it does.
     pub(super) fn sleep(&mut self, settings: &Settings) -> (NextWake, DurabilityNews) {
-        let is_awaited = self.room.awaits_durability() || self.idle_since.is_some();
+        let is_awaited =
+            self.room.awaits_durability() || self.idle_since.is_some() || self.journal.is_shared();
         self.durability = if is_awaited {
             DurabilityNews::Awaited
         } else {
@@ -259,17 +300,20 @@ impl DocumentState {
         // anyway.
         let leaving = self.idle_since.filter(|_| self.may_unload());
         let unload_at = leaving.map(|since| since + settings.unload_after.0);
-        self.sleeps_until = match (self.room.poll_timeout(), unload_at) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
+        self.sleeps_until = earlier(self.next_deadline(), unload_at);
         let wake = self.sleeps_until.map_or(NextWake::Woken, NextWake::At);
         (wake, self.durability)
     }
 
+    /// Returns the next time at which the room, or what it has for other nodes, is due.
+    fn next_deadline(&self) -> Option<Time> {
+        let relay = self.relay.as_ref().and_then(|relay| relay.due());
+        earlier(self.room.poll_timeout(), relay)
+    }
+
     /// Returns the failure of the store since the document was opened, if there was one.
     pub(super) fn store_failure(&self) -> Option<Arc<LogError>> {
-        self.log.failure()
+        self.journal.log().failure()
     }
 
     /// Returns true if the document has had no connection for `unload_after`.
@@ -280,20 +324,24 @@ impl DocumentState {
 
     /// Returns true if all of the document is stored and no snapshot of it is being written.
     pub(super) fn may_unload(&self) -> bool {
-        self.log.is_settled() && !self.snapshots.is_writing()
+        self.journal.is_settled() && !self.snapshots.is_writing()
     }
 
     /// Returns true if a snapshot is to be written now: the log has grown, or the document is near
     /// its limit.
     pub(super) fn snapshot_is_due(&mut self, now: Time, settings: &Settings) -> bool {
         let compact_after = settings.compact_after.as_u64();
-        self.snapshots.is_due(self.log.tail_bytes(), compact_after)
-            || self.account.wants_snapshot(&*self.log, now)
+        self.snapshots
+            .is_due(self.journal.log().tail_bytes(), compact_after)
+            || self.account.wants_snapshot(self.journal.log(), now)
     }
 
     /// Returns true if a snapshot is to be written before the idle document leaves memory.
     pub(super) fn idle_snapshot_is_due(&self, now: Time, settings: &Settings) -> bool {
-        let (bytes, records) = (self.log.tail_bytes(), self.log.tail_records());
+        let (bytes, records) = (
+            self.journal.log().tail_bytes(),
+            self.journal.log().tail_records(),
+        );
         self.snapshots.is_due_before_unloading(bytes, records) && self.is_idle(now, settings)
     }
 
@@ -325,11 +373,11 @@ impl DocumentState {
         }
         let bytes = snapshot.bytes.len() as u64;
         let at = Position::new(snapshot.position);
-        if let Err(error) = self.log.snapshot(at, snapshot.bytes) {
+        if let Err(error) = self.journal.snapshot(at, snapshot.bytes) {
             return self.snapshot_failed(name, &error);
         }
         self.snapshots.stored(bytes);
-        self.account.note(&*self.log);
+        self.account.note(self.journal.log());
         self.room.snapshots().adopt(snapshot.compacted?)
     }
 
@@ -338,7 +386,7 @@ impl DocumentState {
         name: &str,
         error: &dyn std::error::Error,
     ) -> Option<RetiredReplica> {
-        self.snapshots.failed(self.log.tail_bytes());
+        self.snapshots.failed(self.journal.log().tail_bytes());
         tracing::warn!(
             document = name,
             %error,
@@ -359,17 +407,24 @@ impl DocumentState {
             );
             remnant(epoch)
         })?;
-        self.log.erase_leaving(remains)?;
+        self.journal.erase_leaving(remains)?;
         self.account.erased();
         Ok(())
     }
 
     /// Gives the log back now. A large room is dropped on a thread that no task waits for.
     pub(super) fn end(self) {
-        let Self { room, log, .. } = self;
-        drop(log);
+        let Self { room, journal, .. } = self;
+        drop(journal);
         if room.state().document().about_bytes() > DROPPED_AT_ONCE {
             tokio::task::spawn_blocking(move || drop(room));
         }
+    }
+}
+
+fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }

@@ -16,8 +16,6 @@ pub(super) enum StepError {
     Log(#[from] LogError),
     #[error(transparent)]
     Record(#[from] RecordError),
-    #[error("the log gives records their position later, which rooms do not handle")]
-    PlacedLater,
 }
 
 /// The reason for which a connection could not join. Nothing changed.

@@ -6,29 +6,72 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use baton_log::LogError;
+use baton_log::{Journals, LogError};
 use baton_presence::Time;
 use baton_room::{
-    Arrival, ConnectionId, Departure, ERASED, Ending, OVERHEAD, Room, Snapshot, SnapshotDraft,
-    SnapshotError, ToClose,
+    Arrival, ConnectionId, Departure, ERASED, Ending, HostId, OVERHEAD, Room, Snapshot,
+    SnapshotDraft, SnapshotError, ToClose,
 };
 
 use super::document_state::{DurabilityNews, NextWake};
 use super::error::{Gone, JoinError, NotErased, StepError};
 use super::steps::{MaybeState, OpenDocument, Step};
+use crate::cluster::host_check;
+use crate::cluster::relay_message::RelayMessage;
 use crate::config::Settings;
 use crate::connection::pending_flushes::PendingFlushes;
 use crate::connection::socket_writer::SocketWriter;
 use crate::documents::work_cost::StepKind;
 
 impl OpenDocument {
-    /// Appends the records of the opening itself (after a restart), before any connection joins.
-    pub(crate) fn begin(&self) -> Result<(), Gone> {
+    /// Appends the records of the opening itself (after a restart, or about nodes that are gone),
+    /// before any connection joins. In a cluster, asks the other nodes who is here.
+    pub(crate) fn begin(&self, journals: &dyn Journals) -> Result<(), Gone> {
         let mut held = self.try_take().ok_or(Gone)?;
         let nothing = self.reserve_nothing(OVERHEAD);
         let mut pending = PendingFlushes::default();
-        self.step_held(&mut held, nothing, &mut pending, |_, _| ())?;
+        let node = journals.node();
+        self.step_held(&mut held, nothing, &mut pending, |room, now| {
+            if let Some(node) = node {
+                host_check::tell_room(room, node, now);
+            }
+        })?;
+        if let Some(node) = node {
+            node.relay(self.name(), RelayMessage::Ask.encode());
+        }
         Ok(())
+    }
+
+    /// Tells the room how the cluster is now, and exchanges awareness with the other nodes.
+    pub(crate) async fn follow_cluster(self: &Arc<Self>, journals: &Arc<dyn Journals>) {
+        let of_room = Arc::clone(journals);
+        let follow = move |room: &mut Room, now| {
+            if let Some(node) = of_room.node() {
+                host_check::tell_room(room, node, now);
+            }
+        };
+        if self.own_step(StepKind::Light, follow).await.is_ok()
+            && let Some(node) = journals.node()
+            && !node.is_isolated()
+        {
+            node.relay(self.name(), RelayMessage::Ask.encode());
+            // What was sent while the engine did not answer is lost: it is sent again.
+            self.relayed(HostId(node.boot()), &RelayMessage::Ask);
+        }
+    }
+
+    /// Waits until the log has placed so much of what a connection sent that the next message of
+    /// the connection can be taken. Also returns when the document has left memory.
+    pub(crate) async fn placed(&self, connection: ConnectionId) {
+        let mut held = self.take().await;
+        let waiting = held
+            .as_mut()
+            .and_then(|state| state.wait_for_placement(connection));
+        drop(held);
+        if let Some(waiting) = waiting {
+            // A closed channel says the same.
+            let _placed = waiting.await;
+        }
     }
 
     /// Lets a connection in: its queue is registered and its first messages are queued in one step.
@@ -64,11 +107,6 @@ impl OpenDocument {
         self.wake_task();
     }
 
-    /// Returns true if connections ended that the room does not know of yet.
-    pub(crate) fn has_departures(&self) -> bool {
-        self.departures().any()
-    }
-
     /// Carries out a step of the document's own, which no connection waits for.
     pub(crate) async fn own_step(
         self: &Arc<Self>,
@@ -76,6 +114,7 @@ impl OpenDocument {
         input: impl FnOnce(&mut Room, Time) + Send + 'static,
     ) -> Result<(), Gone> {
         let step = Step {
+            from: None,
             reservation: self.reserve_patiently(OVERHEAD).await,
             kind,
             wanted: || true,

@@ -8,20 +8,24 @@
 //! what it has to flush before it waits.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use baton_log::{DocumentJournal, LogError, QueueShare, Reservation};
+use baton_log::{DocumentJournal, Journals, LogError, QueueShare, Reservation};
 use baton_presence::Time;
-use baton_room::{Ending, Room};
+use baton_room::{ConnectionId, Ending, HostId, Room};
 use tokio::sync::Notify;
 
+use super::awareness_relay::AwarenessRelay;
 use super::connections::{Connections, RequestedPreview};
 use super::departures::Departures;
 use super::document_state::DocumentState;
 use super::error::{Gone, StepError};
 use super::park_previews::ParkPreviews;
+use super::relay_inbox::RelayInbox;
+use super::room_journal::RoomJournal;
 use crate::clock::ServerClock;
+use crate::cluster::relay_message::RelayMessage;
 use crate::connection::pending_flushes::PendingFlushes;
 use crate::documents::compression_savings::CompressionSavings;
 use crate::documents::gate::{Gate, Held};
@@ -39,6 +43,8 @@ const TIMER_PATIENCE: Duration = Duration::from_millis(250);
 
 /// An input for a room, with its price.
 pub(crate) struct Step<W, F> {
+    /// The connection that the input comes from; `None` for a step of the document's own.
+    pub(crate) from: Option<ConnectionId>,
     /// Pays for the records that follow from the input.
     pub(crate) reservation: Reservation,
     /// Tells in advance how long the step takes.
@@ -56,6 +62,20 @@ pub(crate) struct StepResult {
     pub(crate) took: Duration,
     /// Previews of parks that clients asked for.
     pub(crate) previews: Vec<RequestedPreview>,
+    /// True if the connection has to wait before its next message; see
+    /// [`OpenDocument::placed`].
+    pub(crate) awaits_placement: bool,
+}
+
+impl StepResult {
+    /// Returns the same, as the connection sees it whose step it was.
+    fn of(self, from: Option<ConnectionId>, state: &MaybeState) -> Self {
+        let awaits = |(state, from): (&Box<DocumentState>, _)| state.awaits_placement(from);
+        Self {
+            awaits_placement: state.as_ref().zip(from).is_some_and(awaits),
+            ..self
+        }
+    }
 }
 
 /// The state of a document; `None` once the document has left memory.
@@ -88,6 +108,9 @@ pub(crate) struct OpenDocument {
     connections: AtomicUsize,
     departures: Departures,
     previews: ParkPreviews,
+    relays: RelayInbox,
+    /// True if the log has placed records that the room has not taken yet.
+    has_more: AtomicBool,
     gate: Arc<Gate<MaybeState>>,
     pool: Arc<WorkPool>,
 }
@@ -99,12 +122,16 @@ impl OpenDocument {
         clock: ServerClock,
         room: Room,
         log: Box<dyn DocumentJournal>,
+        journals: &Arc<dyn Journals>,
         (pool, compression): (Arc<WorkPool>, Arc<CompressionSavings>),
         account: StorageAccount,
     ) -> Self {
         let queue_share = log.share();
+        let is_shared = journals.node().is_some();
+        let journal = RoomJournal::new(log, is_shared);
+        let relay = is_shared.then(|| AwarenessRelay::new(Arc::clone(journals)));
         let connections = Connections::new(compression);
-        let state = DocumentState::new(room, log, connections, account, clock.now());
+        let state = DocumentState::new(room, journal, relay, connections, account, clock.now());
         Self {
             name,
             clock,
@@ -114,6 +141,8 @@ impl OpenDocument {
             connections: AtomicUsize::new(0),
             departures: Departures::default(),
             previews: ParkPreviews::new(Arc::clone(&pool)),
+            relays: RelayInbox::default(),
+            has_more: AtomicBool::new(false),
             gate: Arc::new(Gate::new(Some(Box::new(state)))),
             pool,
         }
@@ -150,6 +179,19 @@ impl OpenDocument {
         self.task.notify_one();
     }
 
+    /// Returns true if a step of the document's own has something to do: connections ended, other
+    /// nodes sent something, or the log has placed records.
+    pub(crate) fn has_work(&self) -> bool {
+        self.departures.any() || self.relays.any() || self.has_more.load(Ordering::Relaxed)
+    }
+
+    /// Notes a message of another node. The next step tells the room, at the latest one of the
+    /// document's task.
+    pub(crate) fn relayed(&self, from: HostId, message: &RelayMessage) {
+        self.relays.add(from, message);
+        self.wake_task();
+    }
+
     /// Returns the maker of previews of parks.
     pub(crate) const fn previews(&self) -> &ParkPreviews {
         &self.previews
@@ -181,14 +223,14 @@ impl OpenDocument {
         kind: StepKind,
         pending: &mut PendingFlushes,
     ) -> Result<Acquired<'_>, Gone> {
-        let held = match self.gate.try_take() {
+        let mut held = match self.gate.try_take() {
             Some(held) => held,
             None => {
                 pending.flush();
                 self.gate.take().await
             }
         };
-        let class = self.classify(&held, kind)?;
+        let class = self.classify(&mut held, kind)?;
         if class == WorkClass::Short {
             return Ok(Acquired::Inline(held));
         }
@@ -213,13 +255,13 @@ impl OpenDocument {
             }
             // The document is at long work itself. Until that is done others may use the turn.
             drop(turn);
-            let held = self.gate.take().await;
-            class = self.classify(&held, kind)?;
+            let mut held = self.gate.take().await;
+            class = self.classify(&mut held, kind)?;
         }
     }
 
-    fn classify(&self, state: &MaybeState, kind: StepKind) -> Result<WorkClass, Gone> {
-        let state = state.as_ref().ok_or(Gone)?;
+    fn classify(&self, state: &mut MaybeState, kind: StepKind) -> Result<WorkClass, Gone> {
+        let state = state.as_mut().ok_or(Gone)?;
         Ok(state.classify(kind, self.departures.any()))
     }
 
@@ -272,7 +314,8 @@ impl OpenDocument {
     {
         match self.acquire(step.kind, pending).await? {
             Acquired::Inline(mut held) => {
-                self.step_held(&mut held, step.reservation, pending, step.input)
+                let stepped = self.step_held(&mut held, step.reservation, pending, step.input)?;
+                Ok(stepped.of(step.from, &held))
             }
             // Boxed: most connections never ask for long work, and should not keep memory for it.
             Acquired::OnPool(held, turn) => {
@@ -297,9 +340,10 @@ impl OpenDocument {
         }
         pending.flush();
         let document = Arc::clone(self);
-        let (reservation, input) = (step.reservation, step.input);
+        let (reservation, from, input) = (step.reservation, step.from, step.input);
         run_on_pool(held, turn, pending, move |held, pending| {
-            document.step_held(held, reservation, pending, input)
+            let stepped = document.step_held(held, reservation, pending, input)?;
+            Ok(stepped.of(from, held))
         })
         .await?
     }
@@ -321,18 +365,27 @@ impl OpenDocument {
             }
             self.count_connections(state);
         }
+        if self.relays.any() {
+            state.take_relayed(self.relays.take(), now);
+        }
         if let Err(error) = state.step(reservation, now, input) {
             self.fail(held, &error, pending);
             return Ok(StepResult::default());
         }
         let previews = state.deliver(pending);
+        state.relay_due(&self.name, now);
+        let has_more = state.has_more();
+        self.has_more.store(has_more, Ordering::Relaxed);
         self.aside_bytes
             .store(state.aside_bytes(), Ordering::Relaxed);
-        if state.must_wake_task() {
+        if state.must_wake_task() || has_more {
             self.wake_task();
         }
-        let took = began.elapsed();
-        Ok(StepResult { took, previews })
+        Ok(StepResult {
+            took: began.elapsed(),
+            previews,
+            awaits_placement: false,
+        })
     }
 
     /// Tells the connections that the room cannot go on, and leaves memory. Appended records stay
@@ -352,7 +405,7 @@ impl OpenDocument {
                 Ending::StoreFailed,
                 "the server cannot save at the moment; what was reported as saved is safe; reconnect later",
             ),
-            StepError::Record(_) | StepError::PlacedLater => (
+            StepError::Record(_) => (
                 Ending::Unavailable,
                 "a fault of the server closed the document; what was reported as saved is safe; reconnect",
             ),

@@ -1,0 +1,81 @@
+//! Passes news of the cluster on to the open documents.
+//!
+//! Owns the number of changes that concern every document. A document that is being opened is not
+//! among the open ones yet, so its opener looks at that number before and after.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use baton_log::{Journals, NodeNews};
+use baton_room::HostId;
+use tokio::sync::mpsc;
+
+use crate::cluster::relay_message::RelayMessage;
+use crate::documents::open_documents::OpenDocuments;
+
+/// Counts the changes of the cluster that every open document has to hear of.
+#[derive(Debug, Default)]
+pub(crate) struct ClusterChanges(AtomicU64);
+
+impl ClusterChanges {
+    /// Returns the number of changes so far.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Starts to pass news on, until the cluster's log ends or the server is gone.
+pub(crate) fn start(
+    news: mpsc::Receiver<NodeNews>,
+    journals: &Arc<dyn Journals>,
+    open: &Arc<OpenDocuments>,
+    changes: &Arc<ClusterChanges>,
+) {
+    let (journals, changes) = (Arc::clone(journals), Arc::clone(changes));
+    tokio::spawn(pass_on(news, journals, Arc::downgrade(open), changes));
+}
+
+async fn pass_on(
+    mut news: mpsc::Receiver<NodeNews>,
+    journals: Arc<dyn Journals>,
+    open: Weak<OpenDocuments>,
+    changes: Arc<ClusterChanges>,
+) {
+    while let Some(news) = news.recv().await {
+        let Some(open) = open.upgrade() else {
+            return;
+        };
+        match news {
+            NodeNews::Relayed {
+                document,
+                from,
+                bytes,
+            } => {
+                if let (Some(document), Some(message)) =
+                    (open.get(&document), RelayMessage::decode(&bytes))
+                {
+                    document.relayed(HostId(from), &message);
+                }
+                continue;
+            }
+            NodeNews::Lost(boot) => {
+                tracing::warn!(
+                    node = boot,
+                    "a node is lost: its sessions are without a connection, and their locks pass on"
+                );
+            }
+            NodeNews::Isolated(true) => {
+                tracing::error!(
+                    "the engine does not answer: nothing is saved and no lock is granted until it does; editing goes on"
+                );
+            }
+            NodeNews::Isolated(false) => tracing::info!("the engine answers again"),
+        }
+        changes.0.fetch_add(1, Ordering::SeqCst);
+        for document in open.all() {
+            let journals = Arc::clone(&journals);
+            // A document at long work must not delay the others.
+            tokio::spawn(async move { document.follow_cluster(&journals).await });
+        }
+    }
+}

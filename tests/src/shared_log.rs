@@ -1,0 +1,130 @@
+//! One log that several servers of this process share, as the nodes of a cluster share an engine.
+//!
+//! Owns the one order of all records. A task gives proposed records their positions a few milliseconds later, and only
+//! then does any node see them: so what happens between a proposal and its place happens here too, without an engine.
+//! A story can isolate a node from the log, and let it be lost.
+
+mod journal;
+mod node;
+mod sequence;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_log::{ClusterNode, NodeNews};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use self::node::NodeState;
+pub use self::node::SharedNode;
+use self::sequence::Sequence;
+
+/// Time from a look at what is proposed to the next. About what an engine takes for a batch.
+const PLACED_EVERY: Duration = Duration::from_millis(4);
+
+/// News that wait for one node.
+const NEWS: usize = 1_000;
+
+/// The log; see the module. It places records until it is dropped.
+pub struct SharedLog {
+    shared: Arc<Mutex<Shared>>,
+    placing: JoinHandle<()>,
+}
+
+/// All that the nodes share.
+#[derive(Debug, Default)]
+struct Shared {
+    sequence: Sequence,
+    nodes: BTreeMap<u64, NodeState>,
+}
+
+impl SharedLog {
+    /// Starts it, without a document and a node.
+    #[must_use]
+    pub fn start() -> Self {
+        let shared = Arc::<Mutex<Shared>>::default();
+        let placing = tokio::spawn(place(Arc::clone(&shared)));
+        Self { shared, placing }
+    }
+
+    /// Adds a node. Its news come over the channel.
+    #[must_use]
+    pub fn node(&self) -> (SharedNode, mpsc::Receiver<NodeNews>) {
+        let (news, receiver) = mpsc::channel(NEWS);
+        let mut shared = self.shared.lock();
+        // Boot ids are drawn, and say nothing about the order of the starts.
+        let boot = 0x5eed_0000 + 7 * (shared.nodes.len() as u64 + 1);
+        shared.nodes.insert(boot, NodeState::new(news));
+        (SharedNode::new(Arc::clone(&self.shared), boot), receiver)
+    }
+
+    /// Cuts a node off from the log, or lets it reach the log again. Its server is told.
+    ///
+    /// # Panics
+    /// When the node is not of this log.
+    pub fn isolate(&self, node: &SharedNode, isolated: bool) {
+        let mut shared = self.shared.lock();
+        let state = shared
+            .nodes
+            .get_mut(&node.boot())
+            .expect("a node of this log");
+        state.isolated = isolated;
+        state.tell(NodeNews::Isolated(isolated));
+        if !isolated {
+            shared.sequence.show(node.boot());
+        }
+    }
+
+    /// Lets a node's lease run out: it reaches nothing any more, what it proposed and what has no place yet is lost, and
+    /// the others are told.
+    ///
+    /// # Panics
+    /// When the node is not of this log.
+    pub fn lose(&self, node: &SharedNode) {
+        let mut shared = self.shared.lock();
+        let gone = shared
+            .nodes
+            .get_mut(&node.boot())
+            .expect("a node of this log");
+        gone.lose();
+        for state in shared.nodes.values_mut().filter(|state| state.alive) {
+            state.tell(NodeNews::Lost(node.boot()));
+        }
+    }
+}
+
+impl Drop for SharedLog {
+    fn drop(&mut self) {
+        self.placing.abort();
+    }
+}
+
+impl Shared {
+    /// Gives everything a place that nodes proposed which reach the log.
+    fn place(&mut self) {
+        for (boot, node) in self.nodes.iter_mut().filter(|(_, node)| node.reaches()) {
+            for proposal in node.take_proposals() {
+                self.sequence.place(*boot, proposal);
+            }
+            node.count_placed();
+        }
+        for boot in self
+            .nodes
+            .iter()
+            .filter(|(_, node)| node.reaches())
+            .map(|(boot, _)| *boot)
+        {
+            self.sequence.show(boot);
+        }
+    }
+}
+
+async fn place(shared: Arc<Mutex<Shared>>) {
+    let mut tick = tokio::time::interval(PLACED_EVERY);
+    loop {
+        tick.tick().await;
+        shared.lock().place();
+    }
+}
