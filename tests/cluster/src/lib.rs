@@ -2,7 +2,7 @@
 //!
 //! The tests play the conflict lab (`tests/lab`) on three nodes while engines and nodes are
 //! killed, frozen and cut off on a seed, and tell some stories about the lock. The program
-//! `baton-cluster` plays the same for longer, and brings a cluster up for a person to try.
+//! `cluster-lab` plays the same for longer, and brings a cluster up for a person to try.
 //!
 //! # Map
 //! | module | owns |
@@ -11,14 +11,17 @@
 //! | `engines` | several of them, and the relays between each two |
 //! | `monitor` | what an engine says about itself |
 //! | `nodes` | nodes of Baton, and the relays between them and the engines |
+//! | `balancer` | an HAProxy in front of the nodes |
 //! | `fault` | what goes wrong when, from a seed |
 //! | `injector` | the making and mending of what goes wrong |
 //! | `proof` | the lab on the nodes, with faults |
+//! | [`scale`] | clusters that are too large for this machine, as arithmetic |
 //!
 //! # Rules of the house
 //! Nothing but loopback is used, and no rights are needed: a partition is made by a relay that
 //! holds what it was given. Each process ends with its owner, by its own id.
 
+mod balancer;
 mod engine;
 mod engines;
 mod fault;
@@ -26,7 +29,9 @@ mod injector;
 mod monitor;
 mod nodes;
 mod proof;
+pub mod scale;
 
+pub use balancer::Balancer;
 pub use engine::engine_program;
 pub use engines::{Engines, Relayed};
 pub use fault::{Fault, Plan, Schedule, Side};

@@ -35,15 +35,36 @@ impl Nodes {
     /// # Panics
     /// When a node does not start; its log is in the message.
     pub async fn start(count: usize, engines: &Engines, arguments: &[&str]) -> io::Result<Self> {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::start_at(&vec![free; count], engines, arguments).await
+    }
+
+    /// Starts one at each of these addresses; port 0 takes a free one. Otherwise as
+    /// [`Nodes::start`].
+    ///
+    /// # Errors
+    /// There are no free ports.
+    ///
+    /// # Panics
+    /// When a node does not start; its log is in the message.
+    pub async fn start_at(
+        addresses: &[SocketAddr],
+        engines: &Engines,
+        arguments: &[&str],
+    ) -> io::Result<Self> {
         let mut nodes = Vec::new();
-        for _ in 0..count {
+        for (number, listen) in (1..).zip(addresses) {
             let mut ways = Vec::new();
             for engine in 0..engines.count() {
                 ways.push(Proxy::to(engines.address(engine)).await?);
             }
             let addresses: Vec<_> = ways.iter().map(Proxy::address).collect();
             let cluster = url_of(&addresses);
-            let mut all = vec!["--cluster", &cluster];
+            let (name, listen) = (format!("node-{number}"), listen.to_string());
+            let mut all = vec!["--cluster", &cluster, "--cluster-node", &name];
+            if !listen.ends_with(":0") {
+                all.extend(["--listen", &listen]);
+            }
             all.extend(arguments);
             nodes.push(Node {
                 process: ServerProcess::start(&all).await,
