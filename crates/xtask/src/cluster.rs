@@ -4,19 +4,24 @@
 //! `tests/cluster`.
 
 use crate::binary;
+use crate::child::{Process, signals, until_ended};
+use crate::debian;
 use crate::nats_server;
+use crate::node;
 use crate::place::{Place, on_path};
 use crate::run;
 use crate::tally::{Runner, Tally};
-use crate::trouble::Trouble;
+use crate::trouble::{Done, Trouble};
 
 /// The package whose tests need a `nats-server`; they are a step of their own.
 pub(crate) const PACKAGE: &str = "baton-cluster-tests";
 
-/// Runs the tests of the cluster. A step of its own: where there is no engine, all else still is tested. The tests that need one
-/// are ignored unless asked for, so that a plain test run of the workspace passes without.
+/// Runs the tests of the cluster. A step of its own: where there is no engine, all else still is
+/// tested. The tests that need one are ignored unless asked for, so that a plain test run of the
+/// workspace passes without.
 pub(crate) fn test(place: &Place) -> Result<Tally, Trouble> {
     let engine = nats_server::ensure(place)?;
+    debian::ensure(debian::HAPROXY)?;
     let binary = binary::debug(place)?;
     // The whole workspace is selected, so that the build is the one of the other tests.
     let (mut command, runner) = if on_path("cargo-nextest").is_some() {
@@ -36,4 +41,30 @@ pub(crate) fn test(place: &Place) -> Result<Tally, Trouble> {
     // The runner counts the tests of all other packages, which this step is not about.
     total.skipped = 0;
     Ok(total)
+}
+
+/// Builds the nodes with the page, and calls the program that owns everything else. These words
+/// are its own; without any it brings up a cluster to try.
+pub(crate) fn cluster(place: &Place, words: &[String]) -> Done {
+    let engine = nats_server::ensure(place)?;
+    node::build_page(place)?;
+    run::run(&mut place.cargo([
+        "build",
+        "--locked",
+        "--package=baton-server",
+        "--bin=baton",
+        "--package=baton-cluster-tests",
+        "--bin=cluster-lab",
+    ]))?;
+    let stop = signals()?;
+    let mut command = place.command(place.built("debug", "cluster-lab"));
+    if words.first().is_none_or(|word| word.starts_with('-')) {
+        command.arg("demo");
+    }
+    command
+        .args(words)
+        .env("BATON_NATS_SERVER", engine)
+        .env("BATON_BIN", place.built("debug", "baton"));
+    let mut lab = Process::start("the cluster", &mut command)?;
+    until_ended(&stop, &mut lab)
 }

@@ -4,17 +4,13 @@
 
 use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::net::TcpListener;
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-
+use crate::child::{LOOK, Process, signals, until_stopped};
 use crate::node;
 use crate::place::Place;
 use crate::run;
@@ -25,12 +21,6 @@ const READY: &str = "listening on http://";
 
 /// How long the server may take from its start to [`READY`]; reading a large store back takes seconds.
 const START: Duration = Duration::from_secs(60);
-
-/// How long a process may take to end after it was asked to, before it is killed.
-const STOP: Duration = Duration::from_secs(10);
-
-/// How often the two processes are looked at.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// The options of `cargo xtask demo`.
 #[derive(Debug, PartialEq, Eq)]
@@ -100,15 +90,7 @@ pub(crate) fn demo(place: &Place, options: &Options) -> Done {
     let mut feed = Process::start("the feed", &mut command)?;
 
     println!("\nBaton is at http://{address}/ (open it in two windows; Ctrl-C ends it)\n");
-    loop {
-        match stop.recv_timeout(LOOK) {
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                server.must_run()?;
-                feed.must_run()?;
-            }
-        }
-    }
+    until_stopped(&stop, &mut [&mut server, &mut feed])?;
     // The feed first: it would only see its server go.
     feed.stop();
     server.stop();
@@ -126,25 +108,10 @@ fn port_is_free(listen: &str) -> Done {
     }
 }
 
-/// Speaks once for each Ctrl-C or request to end.
-fn signals() -> Result<Receiver<()>, Trouble> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
-        .map_err(|error| Trouble::failed(format!("no signal handler: {error}")))?;
-    let (heard, stop) = mpsc::channel();
-    thread::spawn(move || {
-        for _ in signals.forever() {
-            if heard.send(()).is_err() {
-                return;
-            }
-        }
-    });
-    Ok(stop)
-}
-
 /// Waits for the line in which the server says where it listens, and goes on echoing what follows.
 fn address(server: &mut Process, stop: &Receiver<()>) -> Result<String, Trouble> {
     let (heard, ready) = mpsc::channel();
-    if let Some(stdout) = server.child.stdout.take() {
+    if let Some(stdout) = server.output() {
         thread::spawn(move || echo(stdout, &heard));
     }
     let deadline = Instant::now() + START;
@@ -179,64 +146,6 @@ fn echo(stdout: ChildStdout, heard: &mpsc::Sender<String>) {
     }
 }
 
-/// A child that is stopped when this goes out of scope.
-struct Process {
-    name: &'static str,
-    child: Child,
-}
-
-impl Process {
-    /// Starts it in a process group of its own, so that a Ctrl-C reaches it through us only, once.
-    fn start(name: &'static str, command: &mut Command) -> Result<Self, Trouble> {
-        let child = command
-            .process_group(0)
-            .spawn()
-            .map_err(|error| Trouble::failed(format!("{name} could not be started: {error}")))?;
-        Ok(Self { name, child })
-    }
-
-    fn must_run(&mut self) -> Done {
-        match self.child.try_wait() {
-            Ok(None) => Ok(()),
-            Ok(Some(status)) => Err(Trouble::failed(format!("{} ended: {status}", self.name))),
-            Err(error) => Err(Trouble::failed(format!("{}: {error}", self.name))),
-        }
-    }
-
-    /// Passes the Ctrl-C on and waits; kills what does not end in time. Does nothing for one that has ended.
-    fn stop(&mut self) {
-        if self.must_run().is_err() {
-            return;
-        }
-        if let Ok(id) = i32::try_from(self.child.id())
-            && let Some(pid) = Pid::from_raw(id)
-        {
-            // It may end between the look and the signal; it is not waited for yet, so its id cannot be another's.
-            let _ = kill_process(pid, Signal::INT);
-        }
-        let deadline = Instant::now() + STOP;
-        while Instant::now() < deadline {
-            if self.must_run().is_err() {
-                return;
-            }
-            thread::sleep(LOOK / 10);
-        }
-        eprintln!(
-            "{} did not end within {} s and is killed",
-            self.name,
-            STOP.as_secs()
-        );
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,23 +174,5 @@ mod tests {
         assert!(said.contains("is taken by another program"), "{said}");
         drop(other);
         port_is_free(&listen).unwrap();
-    }
-
-    #[test]
-    fn a_process_is_asked_to_stop_and_waited_for() {
-        let mut command = Command::new("sh");
-        command
-            .args([
-                "-c",
-                "trap 'echo ended; exit 3' INT; echo up; while :; do sleep 0.05; done",
-            ])
-            .stdout(Stdio::piped());
-        let mut process = Process::start("the test", &mut command).unwrap();
-        let stdout = process.child.stdout.take().unwrap();
-        let mut lines = BufReader::new(stdout).lines();
-        assert_eq!(lines.next().unwrap().unwrap(), "up");
-        process.stop();
-        assert_eq!(lines.next().unwrap().unwrap(), "ended");
-        assert_eq!(process.child.wait().unwrap().code(), Some(3));
     }
 }

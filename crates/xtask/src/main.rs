@@ -9,6 +9,7 @@
 //! | `place` | where things are: the checkout, the target folder, whether this is CI |
 //! | `trouble` | why a command stopped, and what to do about it |
 //! | `run` | starting a child, echoing what it says, reading the numbers in it |
+//! | `child` | children that run until Ctrl-C |
 //! | `tally` | the numbers: passed, failed, skipped |
 //! | `debian` | programs that may have to be installed |
 //! | `nats_server` | the engine of the cluster tests |
@@ -29,6 +30,7 @@
 
 mod bench;
 mod binary;
+mod child;
 mod cluster;
 mod debian;
 mod demo;
@@ -55,6 +57,16 @@ The project's own commands:
   cargo xtask demo [--listen 127.0.0.1:8080] [--data ./data] [--open]
       Builds the page and the server, starts both with a live feed, and prints the address.
       Ctrl-C ends it.
+
+  cargo xtask cluster [--port 8080]
+      Three nats-servers and three nodes with the page on this machine, with HAProxy in front if it
+      is installed. Prints the addresses, and what to try. Ctrl-C ends it.
+
+  cargo xtask cluster prove [--lasts 30m] [--seed 7]
+      The conflict lab on three nodes, while engines and nodes are killed, frozen and cut off.
+
+  cargo xtask cluster scale [--seed 7]
+      The arithmetic of docs/scale.md.
 
   cargo xtask test [--only NAME]
       Everything that must hold before a change goes in. NAME is one of:
@@ -108,6 +120,7 @@ fn command(arguments: &[String]) -> Done {
     }
     match name.as_str() {
         "demo" => demo::demo(&Place::find()?, &demo::Options::parse(rest)?),
+        "cluster" => cluster::cluster(&Place::find()?, rest),
         "test" => steps::test(&Place::find()?, only(rest)?),
         "build" => {
             nothing_more(rest)?;
@@ -171,7 +184,7 @@ mod tests {
 
     #[test]
     fn every_command_says_what_it_takes_when_it_is_asked() {
-        for name in ["demo", "test", "build", "bench", "fuzz", "soak"] {
+        for name in ["demo", "cluster", "test", "build", "bench", "fuzz", "soak"] {
             let help = help_of(name).unwrap();
             assert!(help.contains(&format!("cargo xtask {name}")), "{help}");
             for flag in ["--help", "-h"] {
