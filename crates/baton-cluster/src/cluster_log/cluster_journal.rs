@@ -47,7 +47,7 @@ pub(super) struct ClusterJournal {
     in_flight: VecDeque<u64>,
 }
 
-/// What a journal begins with.
+/// The parts of a journal that its opening gives.
 #[derive(Debug)]
 pub(super) struct Beginning {
     pub(super) name: Arc<str>,

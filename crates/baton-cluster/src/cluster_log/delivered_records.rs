@@ -23,8 +23,8 @@ pub(super) struct DeliveredRecord {
     pub(super) record: Bytes,
 }
 
-/// What was delivered and not taken, how far, and the failure. Shared by the task, which delivers,
-/// and the journal, which takes.
+/// The records that were delivered and not taken, and the failure. Shared by the task, which
+/// delivers, and the journal, which takes.
 #[derive(Debug)]
 pub(super) struct DeliveredRecords {
     state: Mutex<State>,

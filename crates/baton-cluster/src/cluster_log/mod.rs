@@ -3,14 +3,15 @@
 //!
 //! [`ClusterLog::open`] gives the log and the [`ClusterNews`]. Each stream has one task
 //! (`stream_task`), which owns the machines of its writer, reader, open documents and snapshots.
-//! What it asks the engine is asked by tasks of their own (`questions`) and comes back as an input
+//! Tasks of their own ask the engine for it (`questions`); the answers come back as inputs
 //! (`stream_input`), so no task waits for the engine. A journal sends proposals to the task and
 //! takes what the task has put into `delivered_records`; neither waits for the other.
 //!
 //! | module | content |
 //! | --- | --- |
 //! | `cluster_log`, `cluster_news`, `options`, `error` | the handle of a node; news; settings |
-//! | `stream_task`, `stream_input`, `questions` | a stream's task; its inputs and questions |
+//! | `stream_task`, `stream_task/effects` | a stream's task; the effects of its machines |
+//! | `stream_input`, `questions` | inputs of the task; its questions to the engine |
 //! | `documents`, `snapshot_plans` | open documents; snapshots in the making |
 //! | `cluster_journal`, `delivered_records` | a document's journal, and what waits for it |
 //! | `lease_task`, `relay_task` | leases of the nodes; unstored messages |

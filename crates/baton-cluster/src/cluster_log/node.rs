@@ -1,4 +1,4 @@
-//! What all tasks of a node share: its boot, the clock, the leases, the news for the server.
+//! The state that all tasks of a node share: its boot, the clock, the leases, the news.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

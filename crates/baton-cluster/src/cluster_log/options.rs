@@ -31,7 +31,7 @@ pub struct ClusterOptions {
     pub writer: WriterOptions,
     /// Limits of the reader of a stream.
     pub reader: ReaderOptions,
-    /// When the oldest messages of a stream are to be moved.
+    /// Limits from which the oldest messages of a stream are to be moved.
     pub trim: TrimOptions,
     /// Most relayed messages of other nodes that wait for the server; more are dropped. Default
     /// 10,000.
@@ -45,7 +45,7 @@ impl ClusterOptions {
         let log = LogOptions::default();
         let writer = WriterOptions {
             max_message_bytes: engine.part_bytes - MESSAGE_HEADERS,
-            // What waits is bounded by the room that callers reserve.
+            // The room that callers reserve bounds what waits.
             capacity_bytes: usize::MAX / 2,
             dedupe_window: engine.dedupe_window,
             answer_timeout: engine.answer_timeout,

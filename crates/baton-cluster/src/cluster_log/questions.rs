@@ -274,7 +274,7 @@ impl Questions {
     pub(super) fn remove_below(&self, key: DocumentKey, at: StreamPosition) {
         let it = self.clone();
         tokio::spawn(async move {
-            // What stays for lack of an answer goes with the next snapshot.
+            // A snapshot that stays for lack of an answer goes with the next one.
             let found = it.snapshots.of_document(&key).await.unwrap_or_default();
             for old in found.iter().filter(|found| found.at < at) {
                 let _ = it.snapshots.remove(old).await;

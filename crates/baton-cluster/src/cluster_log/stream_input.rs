@@ -1,4 +1,4 @@
-//! What the task of a stream is told: by journals, by the node, and by its own questions.
+//! Inputs of a stream's task: from journals, from the node, and from its own questions.
 
 use std::sync::Arc;
 

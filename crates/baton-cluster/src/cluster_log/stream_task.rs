@@ -4,11 +4,13 @@
 //! The task owns all of them. What it asks the engine is asked by tasks of their own, and comes
 //! back as an input.
 
+mod effects;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use baton_log::{LogError, LogHealth, Reservation};
+use baton_log::{LogError, Reservation};
 use baton_presence::Time;
 use tokio::sync::{mpsc, oneshot};
 
@@ -20,14 +22,17 @@ use super::relay_task::RelayTask;
 use super::snapshot_plans::SnapshotPlans;
 use super::stream_input::{Answer, OpenReply, Proposal, StreamInput};
 use crate::core::{
-    Content, Delivered, DocumentKey, Envelope, Isolation, LostRecord, OpeningOutput, Question,
-    ReaderOutput, RecordId, SnapshotOutput, StreamExtent, StreamReader, StreamTrim, StreamWriter,
-    Subject, WriterOutput,
+    Isolation, LostRecord, Question, ReaderOptions, StreamExtent, StreamReader, StreamTrim,
+    StreamWriter, Subject,
 };
 use crate::engine::{Heard, StreamState};
 
 /// Most messages of a consumer that wait for the task.
 const HEARD_WAITING: usize = 1024;
+
+/// Time after which a reader that has not found its probe begins with another: the probe was purged
+/// while the engine could not be reached.
+const BEGIN_AGAIN: Duration = Duration::from_secs(60);
 
 /// The task of one stream.
 #[derive(Debug)]
@@ -42,6 +47,9 @@ pub(super) struct StreamTask {
     heard: mpsc::Receiver<(u64, Heard)>,
     writer: StreamWriter,
     reader: StreamReader,
+    reader_options: ReaderOptions,
+    /// Time at which the reader begins with another probe; none once it was live.
+    begin_again: Option<Time>,
     isolation: Isolation,
     trim: StreamTrim,
     documents: Documents,
@@ -83,6 +91,8 @@ impl StreamTask {
             saying,
             heard,
             reader: StreamReader::new(probe, options.reader.clone(), now),
+            reader_options: options.reader.clone(),
+            begin_again: Some(now + BEGIN_AGAIN),
             writer,
             isolation: Isolation::new(),
             trim: StreamTrim::new(options.trim.clone(), now),
@@ -111,7 +121,7 @@ impl StreamTask {
                 Some((generation, heard)) = self.heard.recv() => self.hear(generation, heard),
                 () = tokio::time::sleep_until(due) => self.handle_timeout(),
             }
-            // What is there already is one step with it.
+            // Messages that are there already are one step with it.
             while let Ok((generation, heard)) = self.heard.try_recv() {
                 self.hear(generation, heard);
             }
@@ -126,6 +136,7 @@ impl StreamTask {
             self.isolation.poll_timeout(),
             self.documents.poll_timeout(),
             self.plans.poll_timeout(),
+            self.begin_again,
         ];
         let trim = self.trim.poll_timeout();
         times.into_iter().flatten().fold(trim, Time::min)
@@ -137,11 +148,24 @@ impl StreamTask {
         self.reader.handle_timeout(now);
         self.documents.handle_timeout(now);
         self.plans.handle_timeout(now);
+        if self.begin_again.is_some_and(|at| at <= now) {
+            self.begin_again(now);
+        }
         if self.trim.poll_timeout() <= now {
             self.questions.look();
             // The answer sets the time of the next look; without one this does.
             let _ = self.trim.looked(self.index, None, 0, 1, now);
         }
+    }
+
+    /// Begins to read with another probe. Nothing was delivered yet.
+    fn begin_again(&mut self, now: Time) {
+        let probe = self.writer.probe(now);
+        self.reader = StreamReader::new(probe, self.reader_options.clone(), now);
+        // The numbers of consumers begin anew as well.
+        self.consumer = None;
+        (self.saying, self.heard) = mpsc::channel(HEARD_WAITING);
+        self.begin_again = Some(now + BEGIN_AGAIN);
     }
 
     fn take(&mut self, input: StreamInput) {
@@ -267,6 +291,9 @@ impl StreamTask {
                 break;
             }
         }
+        if self.reader.is_live() {
+            self.begin_again = None;
+        }
         if let Some(isolated) = self.isolation.changed(self.node.clock.now()) {
             self.node.set_isolated(self.index, isolated);
         }
@@ -277,177 +304,6 @@ impl StreamTask {
             .map_or(u64::MAX, |next| next - 1);
         for (_, reply) in self.flushes.extract_if(.., |(to, _)| *to <= delivered_to) {
             let _ = reply.send(());
-        }
-    }
-
-    fn write(&mut self, output: WriterOutput, now: Time) {
-        match output {
-            WriterOutput::Send(batch) => {
-                self.isolation.asked(Question::Batch(batch.number), now);
-                self.questions.send(batch);
-            }
-            WriterOutput::Acknowledged(it) => {
-                self.isolation.answered(Question::Batch(it.number));
-                self.reader.acknowledged(it.first_sequence, it.floor, now);
-                let mut leases = self.node.leases.lock();
-                leases.acknowledged(self.index, it.first_sent);
-                drop(leases);
-                self.node.leases_changed.notify_one();
-            }
-        }
-    }
-
-    fn read(&mut self, output: ReaderOutput, now: Time) {
-        match output {
-            ReaderOutput::Subscribe {
-                generation,
-                from,
-                scope,
-            } => {
-                let said = self.saying.clone();
-                self.consumer = Some(self.questions.consume(generation, from, scope, said));
-            }
-            ReaderOutput::Deliver(message) => self.deliver(&message, now),
-            ReaderOutput::Skip(message) => self.writer.delivered(&message, now),
-            ReaderOutput::Hole { after, before } => {
-                tracing::warn!(
-                    stream = self.index,
-                    after,
-                    before,
-                    "records were purged unread"
-                );
-                self.restart("records were purged before this node had read them", now);
-            }
-            ReaderOutput::Doubt => {
-                self.writer.probe(now);
-            }
-            ReaderOutput::TailLost { end, lost, whole } => {
-                tracing::error!(
-                    stream = self.index,
-                    end,
-                    whole,
-                    "the stream has lost its end"
-                );
-                self.writer.rewound(end);
-                self.isolation.set_frozen(true);
-                self.plans.clear();
-                self.lost.extend(lost);
-            }
-            ReaderOutput::Proclaim { history, expected } => {
-                let id = format!(
-                    "{:x}-i-{:x}-{expected:x}",
-                    self.node.boot.0,
-                    history.current()
-                );
-                let content = Content::Incarnations(history);
-                // A proclamation is outside of the order of the writer's counters.
-                let name = RecordId {
-                    boot: self.node.boot,
-                    counter: 0,
-                };
-                let payload = Envelope { id: name, content }.encode();
-                self.questions.proclaim(id, payload, expected);
-            }
-            ReaderOutput::IncarnationBegan(history) => {
-                self.node.set_incarnation(self.index, history.current());
-                self.isolation.set_frozen(false);
-                self.plans.clear();
-                self.restart(
-                    "the stream has lost its end and begins another incarnation",
-                    now,
-                );
-                for lost in self.lost.drain(..) {
-                    let (document, record) = (&lost.document, &lost.record);
-                    if let Err(refusal) = self.writer.offer(document, lost.original, record, now) {
-                        tracing::error!(%document, %refusal, "a lost record cannot be offered");
-                    }
-                }
-            }
-            ReaderOutput::Unreadable { sequence, error } => {
-                tracing::error!(stream = self.index, sequence, %error, "the reader has stopped");
-                let reason = format!("{error} (sequence {sequence} of stream {})", self.index);
-                let failed = Arc::new(LogError::Failed {
-                    reason: reason.into(),
-                });
-                self.documents.end(&failed);
-                self.node.health.send_replace(LogHealth::Failed(failed));
-            }
-        }
-    }
-
-    fn restart(&mut self, why: &str, now: Time) {
-        let error = Arc::new(LogError::Failed { reason: why.into() });
-        let history = self.reader.history().clone();
-        self.documents.restart(&error, &history, now);
-    }
-
-    fn deliver(&mut self, message: &Delivered, now: Time) {
-        self.writer.delivered(message, now);
-        let id = message.envelope.id;
-        if id.boot == self.node.boot
-            && let Some(charge) = self.outstanding.remove(&id.counter)
-        {
-            let counts = &self.node.counts;
-            counts.records.fetch_add(1, Ordering::Relaxed);
-            counts
-                .bytes
-                .fetch_add(charge.bytes() as u64, Ordering::Relaxed);
-        }
-        if id.boot == self.node.boot && message.envelope.content == Content::Probe {
-            self.plans.probe_delivered(id, now);
-        }
-        let Some(key) = message.subject.document() else {
-            return;
-        };
-        if let Content::SnapshotAt { position, .. } = &message.envelope.content
-            && matches!(message.subject, Subject::Snapshots(_))
-        {
-            self.plans
-                .mark_delivered(key, *position, message.sequence, now);
-        }
-        self.documents.delivered(key, message, now);
-    }
-
-    fn open(&mut self, key: &DocumentKey, output: OpeningOutput, now: Time) {
-        match output {
-            OpeningOutput::Mark => {
-                if let Some(name) = self.documents.name(key) {
-                    let mark = self.writer.open(key, name, now);
-                    self.documents.marked(key, mark);
-                }
-            }
-            OpeningOutput::ListSnapshots => self.questions.list(key.clone()),
-            OpeningOutput::FetchSnapshot(at) => self.questions.fetch(key.clone(), at),
-            OpeningOutput::ReadTail { after } => self.questions.read_tail(key.clone(), after),
-            OpeningOutput::Opened(opened) => self.documents.opened(key, *opened),
-            OpeningOutput::Damaged(at) => {
-                tracing::error!(document = %key, %at, "a snapshot that is needed is damaged");
-                self.documents.damaged(key);
-            }
-        }
-    }
-
-    fn snapshot(&mut self, key: DocumentKey, output: SnapshotOutput, now: Time) {
-        match output {
-            SnapshotOutput::Put { position, stored } => self.questions.put(key, position, stored),
-            SnapshotOutput::ReadBack(at) => self.questions.read_back(key, at),
-            SnapshotOutput::AppendMark {
-                expected,
-                message_id,
-                payload,
-            } => self
-                .questions
-                .append_mark(key, message_id, payload, expected),
-            SnapshotOutput::Probe => {
-                let probe = self.writer.probe(now);
-                self.plans.probing(&key, probe);
-            }
-            SnapshotOutput::Purge { records, marks } => self.questions.purge(key, records, marks),
-            SnapshotOutput::DeleteBelow(at) => self.questions.remove_below(key, at),
-            SnapshotOutput::Delete(at) => self.questions.remove(key, at),
-            SnapshotOutput::Done(outcome) => {
-                tracing::debug!(document = %key, ?outcome, "a snapshot is done");
-            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! One delivery of a stream by the engine, which counts what it sends.
 //!
-//! The engine pushes without acknowledgements and without redelivery. Who reads compares the count
+//! The engine pushes without acknowledgements and without redelivery. The reader compares the count
 //! with its own: a gap in it is a message that was lost on the way, a gap in the sequences is not.
 
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub struct StoredMessage {
     pub payload: Bytes,
 }
 
-/// What a consumer says.
+/// A message or a sign of life of a consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
     /// The next message.

@@ -90,16 +90,10 @@ impl Engine {
         SnapshotStore::new(self.connection.clone())
     }
 
-    /// Returns the table of the nodes' leases. An entry that nobody wrote for a day is dropped.
+    /// Returns the table of the nodes' leases. An entry that was not written for a day is dropped.
     #[must_use]
     pub fn leases(&self) -> SharedTable {
         SharedTable::new(self.connection.clone(), shared_table::LEASES)
-    }
-
-    /// Returns the table of facts about the whole log.
-    #[must_use]
-    pub fn facts(&self) -> SharedTable {
-        SharedTable::new(self.connection.clone(), shared_table::FACTS)
     }
 
     /// Returns the sender and receiver of unstored messages, with the boot id of this node.

@@ -1,4 +1,4 @@
-//! Messages between the nodes that nobody stores: awareness, and questions for it.
+//! Messages between the nodes that are not stored: awareness, and questions for it.
 //!
 //! A message is delivered once at most, in the order of its sender, to the nodes that listen.
 

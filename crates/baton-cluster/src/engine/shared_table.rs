@@ -1,4 +1,4 @@
-//! Small tables that all nodes share: the nodes' leases, and facts about the log.
+//! Small tables that all nodes share, such as the nodes' leases.
 //!
 //! A write names the revision that it replaces, and changes nothing if another was faster. Only a
 //! write decides; what was read may be old.
@@ -18,9 +18,6 @@ use super::subjects::Names;
 
 /// The table of the nodes' leases.
 pub(crate) const LEASES: &str = "leases";
-
-/// The table of facts about the whole log, such as its incarnation.
-pub(crate) const FACTS: &str = "facts";
 
 const READ: &str = "the read of a shared value";
 

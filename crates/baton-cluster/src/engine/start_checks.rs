@@ -1,4 +1,4 @@
-//! What is checked before a node starts: a node that calls something saved must be right.
+//! Checks before a node starts: what it later calls saved must be saved.
 //!
 //! Each refusal names the command or the lines of configuration that mend it.
 

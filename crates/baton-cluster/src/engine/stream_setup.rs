@@ -12,7 +12,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy
 use super::connection::Connection;
 use super::error::EngineError;
 use super::options::EngineOptions;
-use super::shared_table::{FACTS, LEASES};
+use super::shared_table::LEASES;
 use super::subjects::Names;
 
 /// Version of the layout of streams and subjects.
@@ -34,10 +34,11 @@ pub(crate) async fn run(connection: &Connection) -> Result<(), EngineError> {
     }
     let snapshots = config(options, names.snapshot_stream(), names.all_snapshots());
     ensure(connection, snapshots).await?;
-    for (table, max_age) in [(LEASES, LEASES_KEPT), (FACTS, Duration::ZERO)] {
-        ensure(connection, table_config(options, &names, table, max_age)).await?;
-    }
-    Ok(())
+    ensure(
+        connection,
+        table_config(options, &names, LEASES, LEASES_KEPT),
+    )
+    .await
 }
 
 /// A table is a stream as NATS makes it for a key-value bucket, so that `nats kv` can show it.

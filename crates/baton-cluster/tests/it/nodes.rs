@@ -126,7 +126,7 @@ async fn two_nodes_deliver_one_order() {
     assert!(a.journal.is_settled() && b.journal.is_settled());
     assert_eq!(a.journal.durable(), a.journal.last());
 
-    // Who opens it later reads the same.
+    // A later opening reads the same.
     drop(b);
     let (b, loaded) = two.open("notes/ä").await;
     assert_eq!(loaded.tail, records(&from_a));
@@ -348,4 +348,47 @@ async fn an_outage_of_all_engines_delays_and_loses_nothing() {
         .await
         .expect("healed in time");
     assert!(one.log.is_alive(two.log.boot()) && two.log.is_alive(one.log.boot()));
+}
+
+/// Each engine in turn is killed while both nodes append: every proposal is delivered once, in the
+/// order of its node, at the same position on both nodes, and again from the store.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_deliver_one_order_while_engines_are_killed() {
+    const EACH: usize = 600;
+    let Some(mut servers) = Servers::start(&Setup::of(3)) else {
+        return;
+    };
+    let (one, two) = (Member::start(&servers).await, Member::start(&servers).await);
+    let (mut a, _) = one.open("storm").await;
+    let (mut b, _) = two.open("storm").await;
+    let write = |mut open: Open, name: &'static str| {
+        tokio::spawn(async move {
+            for round in 0..EACH {
+                open.propose(format!("{name}{round}")).await;
+                tokio::time::sleep(Duration::from_millis(15)).await;
+            }
+            open
+        })
+    };
+    let writers = (write(a, "a"), write(b, "b"));
+    for index in 0..3 {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        servers.kill(index);
+        tokio::time::sleep(Duration::from_millis(2000)).await;
+        servers.restart(index);
+    }
+    (a, b) = (writers.0.await.unwrap(), writers.1.await.unwrap());
+    let (from_a, from_b) = (a.take(2 * EACH).await, b.take(2 * EACH).await);
+    assert_eq!(records(&from_a), records(&from_b));
+    for (taken, name) in [(&from_a, "a"), (&from_b, "b")] {
+        let own = taken.iter().filter(|committed| committed.own.is_some());
+        let own: Vec<_> = own.map(|committed| committed.record.clone()).collect();
+        let proposed: Vec<_> = (0..EACH)
+            .map(|round| Bytes::from(format!("{name}{round}")))
+            .collect();
+        assert_eq!(own, proposed);
+    }
+    drop(b);
+    let (_b, loaded) = two.open("storm").await;
+    assert_eq!(loaded.tail, records(&from_a));
 }

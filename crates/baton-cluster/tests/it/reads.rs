@@ -52,7 +52,7 @@ async fn a_purge_removes_what_is_before_a_sequence_and_moves_the_first() {
     );
     let state = stream.state().await.unwrap();
     assert_eq!((state.first, state.last, state.messages), (8, 20, 13));
-    // Who reads from the beginning goes on over the gap.
+    // A reader from the beginning goes on over the gap.
     let mut delivery = stream.deliver(1);
     assert_eq!(next(&mut delivery).await.sequence, 8);
 }
