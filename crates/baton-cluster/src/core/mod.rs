@@ -35,10 +35,10 @@
 //!
 //! `let probe = writer.probe(now); StreamReader::new(probe, ..)`: the reader reads what it must
 //! know of the past until the probe comes. Documents are opened once `reader.is_live()`. With each
-//! consumer that the shell makes, it tells `reader.stream_ends_at(last)`.
+//! consumer that the shell makes, it tells `reader.stream_ends_at(last)`. `ReaderOutput::Doubt`:
+//! `writer.probe(now)`, before any later output is carried out.
 //!
-//! `ReaderOutput::Hole`: all documents of the stream fail and are opened again, and the stream is
-//! started again by `reader.restart(writer.probe(now), now)`, before the documents are.
+//! `ReaderOutput::Hole`: all documents of the stream fail and are opened again.
 //!
 //! # The loss of an end
 //!

@@ -7,10 +7,9 @@ use super::super::record_id::RecordId;
 /// A mode of a reader.
 #[derive(Debug)]
 pub(super) enum Mode {
-    /// The past of the stream is read until the own probe comes.
-    Starting { probe: RecordId },
-    /// A hole was found; the shell restarts.
-    Aside,
+    /// The past of the stream is read until an own probe comes that is not older than `probe`, at
+    /// a sequence above `after`.
+    Starting { probe: RecordId, after: u64 },
     /// Messages are delivered.
     Live,
     /// The journal is compared with what the stream has now.
@@ -29,6 +28,6 @@ pub(super) enum Suspicion {
     Reused,
     /// Another node has proclaimed the next incarnation; it is accepted after the comparison.
     Proclaimed,
-    /// A hole was found; the shell restarts after the comparison.
+    /// A hole was found; the reader starts again after the comparison.
     Hole,
 }

@@ -60,9 +60,8 @@ pub enum ReaderOutput {
     /// opened.
     Skip(Delivered),
     /// Messages were purged before this node has read them: it was away for longer than the delay
-    /// of purges. The reader has stopped. The shell starts it again by
-    /// [`StreamReader::restart`](super::StreamReader::restart), and then opens all documents of
-    /// the stream again.
+    /// of purges. The reader passes over all up to a new probe, for which it has asked before. The
+    /// shell opens all documents of the stream again.
     Hole {
         /// Last sequence that was delivered.
         after: u64,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::super::delivered::Delivered;
 use super::super::document_key::Subject;
 use super::super::envelope::{Content, Envelope};
-use super::super::record_id::RecordId;
+use super::super::record_id::{BootId, RecordId};
 use super::super::stream_position::{Incarnations, StreamPosition};
 use super::delivery_journal::DeliveryJournal;
 use super::mode::{Mode, Suspicion};
@@ -24,6 +24,7 @@ use super::options::{ReaderOptions, ReaderOutput, Scope};
 /// from a server that is behind.
 #[derive(Debug)]
 pub struct StreamReader {
+    boot: BootId,
     options: ReaderOptions,
     mode: Mode,
     history: Incarnations,
@@ -47,7 +48,8 @@ impl StreamReader {
     pub fn new(probe: RecordId, options: ReaderOptions, now: Time) -> Self {
         let mut reader = Self {
             options,
-            mode: Mode::Starting { probe },
+            boot: probe.boot,
+            mode: Mode::Starting { probe, after: 0 },
             history: Incarnations::default(),
             proclaimed: Vec::new(),
             position: 0,
@@ -59,15 +61,6 @@ impl StreamReader {
         };
         reader.subscribe(now);
         reader
-    }
-
-    /// Begins to read again after a hole, as [`new`](Self::new) does. If the stream has lost its
-    /// end in the meantime, this node learns it now.
-    pub fn restart(&mut self, probe: RecordId, now: Time) {
-        if matches!(self.mode, Mode::Aside) {
-            self.mode = Mode::Starting { probe };
-            self.subscribe(now);
-        }
     }
 
     /// Returns true if messages are delivered: documents can be opened.
@@ -98,7 +91,7 @@ impl StreamReader {
         stored: &Bytes,
         now: Time,
     ) {
-        if generation != self.generation || self.is_idle() {
+        if generation != self.generation || matches!(self.mode, Mode::Stopped) {
             return;
         }
         if number != self.next_number {
@@ -126,7 +119,7 @@ impl StreamReader {
 
     /// Takes a consumer's heartbeat, which has the number of the last message that it has sent.
     pub fn heartbeat(&mut self, generation: u64, number: u64, now: Time) {
-        if generation != self.generation || self.is_idle() {
+        if generation != self.generation || matches!(self.mode, Mode::Stopped) {
             return;
         }
         if number + 1 == self.next_number {
@@ -166,7 +159,7 @@ impl StreamReader {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         match self.mode {
-            Mode::Stopped | Mode::Aside => None,
+            Mode::Stopped => None,
             Mode::Frozen { due, .. } => Some(due.min(self.due)),
             _ => Some(self.due),
         }
@@ -179,7 +172,7 @@ impl StreamReader {
         {
             self.proclaim(end, now);
         }
-        if self.due <= now && !self.is_idle() {
+        if self.due <= now && !matches!(self.mode, Mode::Stopped) {
             if matches!(self.mode, Mode::Starting { .. }) {
                 self.outputs.push_back(ReaderOutput::Doubt);
             }
@@ -190,10 +183,6 @@ impl StreamReader {
     /// Returns the next effect.
     pub fn next_output(&mut self) -> Option<ReaderOutput> {
         self.outputs.pop_front()
-    }
-
-    fn is_idle(&self) -> bool {
-        matches!(self.mode, Mode::Stopped | Mode::Aside)
     }
 
     fn subscribe(&mut self, now: Time) {
@@ -216,11 +205,12 @@ impl StreamReader {
 
     fn take(&mut self, message: Delivered, bytes: usize, now: Time) {
         match &self.mode {
-            Mode::Starting { probe } => {
+            Mode::Starting { probe, after } => {
                 // A later one is as good: the first may be lost with an end.
                 let id = message.envelope.id;
                 let is_probe = id.boot == probe.boot
                     && id.counter >= probe.counter
+                    && message.sequence > *after
                     && matches!(message.envelope.content, Content::Probe);
                 self.learn_at_start(&message);
                 if is_probe {
@@ -244,7 +234,7 @@ impl StreamReader {
                 }
             }
             Mode::Frozen { .. } => self.skip(message, bytes),
-            Mode::Stopped | Mode::Aside => {}
+            Mode::Stopped => {}
         }
     }
 
@@ -255,12 +245,24 @@ impl StreamReader {
         if reason == Suspicion::Proclaimed && self.learn(&message) {
             self.begin_incarnation(message, bytes);
         } else if reason == Suspicion::Hole && message.sequence > after + 1 {
-            self.mode = Mode::Aside;
             let before = message.sequence;
+            self.start_again(after, now);
             self.outputs.push_back(ReaderOutput::Hole { after, before });
         } else {
             self.deliver(message, bytes, now);
         }
+    }
+
+    /// Passes over all up to a new probe. Documents are opened after it was appended, so their
+    /// marks follow it.
+    fn start_again(&mut self, after: u64, now: Time) {
+        let probe = RecordId {
+            boot: self.boot,
+            counter: 0,
+        };
+        self.mode = Mode::Starting { probe, after };
+        self.outputs.push_back(ReaderOutput::Doubt);
+        self.subscribe(now);
     }
 
     /// Takes the history that a message says, if it is a later one.

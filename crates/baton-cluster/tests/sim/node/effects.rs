@@ -64,7 +64,6 @@ impl Node {
                 self.deliver(stream, &message, now);
             }
             ReaderOutput::Hole { .. } => {
-                shell.reader.restart(shell.writer.probe(now), now);
                 if self.flaw != Flaw::IgnoreHole {
                     self.open_again(stream, now);
                 }
