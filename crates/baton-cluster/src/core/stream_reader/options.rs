@@ -92,7 +92,8 @@ pub enum ReaderOutput {
         /// Sequence of the subject's last message, 0 if it has none.
         expected: u64,
     },
-    /// A later incarnation has begun, on all nodes at this message. The shell opens all documents
+    /// A later incarnation has begun, on all nodes at this message; or one that was new to this
+    /// node at its start, when no document is open yet. The shell opens all documents
     /// of the stream again, drops their snapshot plans, and offers what it has kept.
     IncarnationBegan(Incarnations),
     /// The reader has stopped: it cannot pass over a message that it does not understand.
