@@ -211,6 +211,18 @@ impl Reference {
                     self.enter(NewestLock::Recovering { by, fence });
                 }
             }
+            Event::ConnectionsLost { sessions } => {
+                for session in sessions {
+                    let is_connected = |one: &&mut Someone| one.presence != Presence::Away;
+                    let Some(one) = self.someone(*session).filter(is_connected) else {
+                        continue;
+                    };
+                    one.presence = Presence::Away;
+                    if let Some((by, fence)) = self.party().filter(|(by, _)| by == session) {
+                        self.enter(NewestLock::Recovering { by, fence });
+                    }
+                }
+            }
             _ => self.come_or_go(event),
         }
         self.settle(trying);
@@ -359,6 +371,9 @@ fn some_event(random: &mut Random, lock_state: &LockState, fences: &[Fence]) -> 
         20 => Event::GraceOver { session, fence },
         21 => Event::RecoveryOver { session, fence },
         _ if random.chance(20) => Event::Restarted,
+        22 | 23 => Event::ConnectionsLost {
+            sessions: vec![session, SessionId(random.below(6) + 1)],
+        },
         _ if random.chance(50) => Event::AutoPassSet(AutoPass::Off),
         _ => Event::AutoPassSet(AutoPass::On),
     }

@@ -83,7 +83,7 @@ impl Membership {
         &mut self,
         position: u64,
         entrance: Entrance,
-        attaching: Option<Attaching>,
+        attaching: Option<&Attaching>,
         effects: &mut Vec<Effect>,
     ) -> bool {
         let session = entrance.session;
@@ -97,7 +97,7 @@ impl Membership {
         }
         self.hosts.forget(session);
         self.apply(position, &entrance.event, effects);
-        if let Some(Attaching { host, shown, .. }) = attaching
+        if let Some(&Attaching { host, shown, .. }) = attaching
             && self.locks.peer(session).is_some()
         {
             self.hosts.attach(session, host, shown, position);

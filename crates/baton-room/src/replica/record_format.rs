@@ -212,6 +212,62 @@ mod tests {
         assert!(Record::decode(&with[..8]).is_err());
     }
 
+    /// The examples of docs/storage-format.md: a frame, then the record in its own format.
+    #[test]
+    fn a_host_of_a_cluster_puts_a_frame_around_a_record() {
+        let session = SessionId(7);
+        let done = Box::new(Record::Presence(Event::Done { session }));
+        let renamed = Box::new(Record::Renamed {
+            session,
+            profile: Profile {
+                user_id: Some("u1".to_owned()),
+                ..Profile::default()
+            },
+        });
+        let since = 300;
+        let resumed = Box::new(Record::Presence(Event::Settle));
+        let (host, from, shown) = (HostId(5), 9, None);
+        let framed: [(Record, &[u8]); 4] = [
+            (
+                Record::Since {
+                    session,
+                    since,
+                    record: done,
+                },
+                &[FRAMED, 1, 7, 0xac, 2, FORMAT, 3, 3, 7],
+            ),
+            (
+                Record::Since {
+                    session,
+                    since,
+                    record: renamed,
+                },
+                &[FRAMED, 1, 7, 0xac, 2, IDENTIFIED, 2, 7, 0, 0, 2, b'u', b'1'],
+            ),
+            (
+                Record::AttachedTo {
+                    host,
+                    from,
+                    shown,
+                    record: resumed,
+                },
+                &[FRAMED, 0, 5, 9, 0, FORMAT, 3, 22],
+            ),
+            (Record::HostLost { host }, &[FRAMED, 2, 5]),
+        ];
+        for (record, bytes) in framed {
+            assert_eq!(record.encode().unwrap()[..], *bytes, "{record:?}");
+            assert_eq!(Record::decode(bytes).unwrap(), record);
+        }
+        // A frame is around a record, never around another frame.
+        let twice = [FRAMED, 1, 7, 1, FRAMED, 1, 7, 1, FORMAT, 3, 3, 7];
+        assert!(matches!(
+            Record::decode(&twice),
+            Err(RecordError::Format(FRAMED))
+        ));
+        assert!(Record::decode(&[FRAMED, 1, 7]).is_err());
+    }
+
     #[test]
     fn a_merge_of_an_older_version_is_read_as_one() {
         for (number, decision) in [(0, Decision::OldMerge), (4, Decision::Merge)] {

@@ -249,7 +249,7 @@ impl ReplicatedState {
             } => self.enter(
                 position,
                 *record,
-                Some(Attaching { host, from, shown }),
+                Some(&Attaching { host, from, shown }),
                 effects,
             ),
             Record::Since {
@@ -322,7 +322,7 @@ impl ReplicatedState {
         &mut self,
         position: u64,
         record: Record,
-        attaching: Option<Attaching>,
+        attaching: Option<&Attaching>,
         effects: &mut Vec<Effect>,
     ) {
         self.last_at = self.last_at.max(record.at_ms());
