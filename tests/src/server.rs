@@ -14,8 +14,8 @@ use baton_room::{Room, RoomOptions};
 use baton_server::{
     EraseError, Listener, Load, Server, Settings, Span, StoredDocument, Switch, TimingProfile,
 };
+use futures_util::stream::BoxStream;
 use tempfile::TempDir;
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::client::{RawClient, Refused};
@@ -80,7 +80,7 @@ impl TestServer {
     /// When the server does not start.
     pub async fn on(
         node: &SharedNode,
-        news: mpsc::Receiver<NodeNews>,
+        news: BoxStream<'static, NodeNews>,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
         let log = Arc::new(node.clone());

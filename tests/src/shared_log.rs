@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_log::{ClusterNode, NodeNews};
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -49,15 +51,20 @@ impl SharedLog {
         Self { shared, placing }
     }
 
-    /// Adds a node. Its news come over the channel.
+    /// Adds a node, with its news.
     #[must_use]
-    pub fn node(&self) -> (SharedNode, mpsc::Receiver<NodeNews>) {
+    pub fn node(&self) -> (SharedNode, BoxStream<'static, NodeNews>) {
         let (news, receiver) = mpsc::channel(NEWS);
         let mut shared = self.shared.lock();
         // Boot ids are drawn, and say nothing about the order of the starts.
         let boot = 0x5eed_0000 + 7 * (shared.nodes.len() as u64 + 1);
         shared.nodes.insert(boot, NodeState::new(news));
-        (SharedNode::new(Arc::clone(&self.shared), boot), receiver)
+        let news = stream::unfold(receiver, |mut news| async {
+            let next = news.recv().await?;
+            Some((next, news))
+        });
+        let node = SharedNode::new(Arc::clone(&self.shared), boot);
+        (node, news.boxed())
     }
 
     /// Cuts a node off from the log, or lets it reach the log again. Its server is told.

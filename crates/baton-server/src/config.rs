@@ -8,6 +8,7 @@ mod auth;
 mod auth_values;
 mod base_path;
 mod document_names;
+mod engine_servers;
 mod error;
 mod listen;
 mod proxies;
@@ -33,6 +34,7 @@ pub use self::auth_values::{
 };
 pub use self::base_path::{BasePath, InvalidBasePath};
 pub use self::document_names::DocumentNames;
+pub use self::engine_servers::EngineServers;
 pub use self::error::ConfigError;
 pub use self::listen::{InvalidListen, Listen};
 pub use self::proxies::{InvalidNetwork, Proxies, ProxyHeader};
@@ -172,7 +174,30 @@ impl Settings {
                 self.log_queue
             )));
         }
+        self.check_cluster()?;
         self.check_tls()
+    }
+
+    fn check_cluster(&self) -> Result<(), ConfigError> {
+        let contradiction = |what: &str| Err(ConfigError::Contradiction(what.to_owned()));
+        if self.cluster_cert.0.is_some() != self.cluster_key.0.is_some() {
+            return contradiction(
+                "cluster_cert and cluster_key belong together: give both or none",
+            );
+        }
+        let word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+        if self.cluster_name.len() > 32
+            || self.cluster_name.is_empty()
+            || !self.cluster_name.chars().all(word)
+        {
+            return contradiction("cluster_name has 1 to 32 letters, digits, - and _");
+        }
+        if self.cluster.is_set() && cfg!(not(feature = "cluster")) {
+            return contradiction(
+                "this program was built without the feature `cluster`: use one that has it, or leave cluster away",
+            );
+        }
+        Ok(())
     }
 
     fn check_tls(&self) -> Result<(), ConfigError> {

@@ -49,9 +49,11 @@ mod ops;
 mod server;
 mod sessions;
 
+#[cfg(feature = "cluster")]
+pub use cluster::join::JoinClusterError;
 pub use config::{
     AuthMode, BasePath, ClaimPreset, CommaList, ConfigError, DocumentMode, DocumentNames, EchoMode,
-    FrameAncestors, Hosts, InvalidBasePath, InvalidListen, InvalidNetwork,
+    EngineServers, FrameAncestors, Hosts, InvalidBasePath, InvalidListen, InvalidNetwork,
     InvalidPublicUrl, InvalidRight, InvalidWebName, Listen, OrNone, Origins, PartialSettings,
     Proxies, ProxyHeader, PublicUrl, ReadOnlyPolicy, RightsList, Secret, ServiceUrl, Settings,
     SocketAccess, Span, Switch, TimingProfile, TokenDocuments,

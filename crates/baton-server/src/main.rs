@@ -131,6 +131,18 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     outcome
 }
 
+/// Opens the log that the settings name, and returns a server over it.
+async fn start(settings: &Settings) -> Result<Server, Box<dyn std::error::Error>> {
+    #[cfg(feature = "cluster")]
+    if settings.cluster.is_set() {
+        // For the admin socket.
+        std::fs::create_dir_all(&settings.data)?;
+        return Ok(Server::join_cluster(settings.clone()).await?);
+    }
+    let log = Log::open_embedded(&settings.data, Server::log_options(settings))?;
+    Ok(Server::new(settings.clone(), log)?)
+}
+
 async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -139,7 +151,7 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
     // With a handler, a write over the limit on file sizes (`ulimit -f`) is an error and does not
     // end the process.
     let _handled = signal(SignalKind::from_raw(SIGXFSZ))?;
-    let log = Log::open_embedded(&settings.data, Server::log_options(&settings))?;
+    let server = start(&settings).await?;
     baton_server::raise_open_files(&settings);
     let listener = Listener::bind(&settings).map_err(|error| {
         format!(
@@ -153,7 +165,6 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
     let deadline = settings.shutdown_deadline.0;
     let data = settings.data.clone();
     let (address, url) = (listener.to_string(), url(&listener, &settings));
-    let server = Server::new(settings, log)?;
     let admin = serve_admin_socket(&data, &server);
     announce(&url);
     tracing::info!(%address, %url, "listening");

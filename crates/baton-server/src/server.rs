@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use baton_log::{BackupError, BackupSummary, Journals, Log, LogError, LogOptions, NodeNews};
-use tokio::sync::mpsc;
+use futures_util::stream::BoxStream;
 use tokio::time::Instant;
 
 use crate::app::App;
+#[cfg(feature = "cluster")]
+use crate::cluster::join::{self, JoinClusterError};
 use crate::config::{ConfigError, Settings};
 use crate::connection::session;
 use crate::documents::stored_documents::{self, EraseError, StoredDocument};
@@ -51,7 +53,7 @@ impl Server {
     pub fn in_cluster(
         settings: Settings,
         log: Arc<dyn Journals>,
-        news: mpsc::Receiver<NodeNews>,
+        news: BoxStream<'static, NodeNews>,
     ) -> Result<Self, ConfigError> {
         settings.check()?;
         let app = App::new(Arc::new(settings), log)?;
@@ -60,6 +62,18 @@ impl Server {
             app: Arc::new(app),
             embedded: None,
         })
+    }
+
+    /// Joins the cluster that these settings name (`cluster`), and returns a server that is a node
+    /// of it. It does not listen yet.
+    ///
+    /// # Errors
+    /// Those of [`Server::new`], or the engine cannot be used; the error says what mends that.
+    #[cfg(feature = "cluster")]
+    pub async fn join_cluster(settings: Settings) -> Result<Self, JoinClusterError> {
+        settings.check()?;
+        let (log, news) = join::join(&settings).await?;
+        Ok(Self::in_cluster(settings, log, news)?)
     }
 
     /// Returns the options of a log that match these settings.

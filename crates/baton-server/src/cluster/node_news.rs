@@ -8,7 +8,8 @@ use std::sync::{Arc, Weak};
 
 use baton_log::{Journals, NodeNews};
 use baton_room::HostId;
-use tokio::sync::mpsc;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 
 use crate::cluster::relay_message::RelayMessage;
 use crate::documents::open_documents::OpenDocuments;
@@ -26,7 +27,7 @@ impl ClusterChanges {
 
 /// Starts to pass news on, until the cluster's log ends or the server is gone.
 pub(crate) fn start(
-    news: mpsc::Receiver<NodeNews>,
+    news: BoxStream<'static, NodeNews>,
     journals: &Arc<dyn Journals>,
     open: &Arc<OpenDocuments>,
     changes: &Arc<ClusterChanges>,
@@ -36,12 +37,12 @@ pub(crate) fn start(
 }
 
 async fn pass_on(
-    mut news: mpsc::Receiver<NodeNews>,
+    mut news: BoxStream<'static, NodeNews>,
     journals: Arc<dyn Journals>,
     open: Weak<OpenDocuments>,
     changes: Arc<ClusterChanges>,
 ) {
-    while let Some(news) = news.recv().await {
+    while let Some(news) = news.next().await {
         let Some(open) = open.upgrade() else {
             return;
         };

@@ -68,7 +68,24 @@ fn ranged(settings: &Settings) -> Vec<SettingRange> {
     all.extend(documents(settings));
     all.extend(process(settings));
     all.extend(clocks(settings));
+    all.extend(cluster(settings));
     all
+}
+
+/// Returns the settings about a cluster.
+fn cluster(settings: &Settings) -> Vec<SettingRange> {
+    vec![
+        count("cluster_streams", settings.cluster_streams, 1, 64),
+        count("cluster_replicas", settings.cluster_replicas, 1, 5),
+        // The engine may need 11 s to elect a leader, in which no lease can be renewed.
+        time("lease", settings.lease, 15 * SECOND, 300 * SECOND),
+        time(
+            "lease_grace",
+            settings.lease_grace,
+            Duration::ZERO,
+            300 * SECOND,
+        ),
+    ]
 }
 
 /// Returns the settings about connections.

@@ -16,6 +16,7 @@ use super::auth_values::{
 };
 use super::base_path::BasePath;
 use super::document_names::DocumentNames;
+use super::engine_servers::EngineServers;
 use super::listen::Listen;
 use super::proxies::{Proxies, ProxyHeader};
 use super::public_url::PublicUrl;
@@ -73,6 +74,34 @@ settings! {
     tls_key: OrNone<String> = OrNone::default();
     /// Folder of the embedded store; created if it does not exist
     data: PathBuf = PathBuf::from("data");
+
+    /// Servers of the engine that keeps the documents of a cluster, like nats://a:4222,b,c, or
+    /// none: the embedded store keeps them
+    cluster: EngineServers = EngineServers::default(), arg(hide_env_values = true);
+    /// File with the credentials for the engine, as nsc writes it, or none
+    cluster_credentials: OrNone<String> = OrNone::default();
+    /// PEM file with the authorities that may sign the certificates of the engine's servers, or
+    /// none: those of the system
+    cluster_ca: OrNone<String> = OrNone::default();
+    /// PEM file with the certificate that this node shows to the engine's servers, or none
+    cluster_cert: OrNone<String> = OrNone::default();
+    /// PEM file with the private key of that certificate, or none
+    cluster_key: OrNone<String> = OrNone::default();
+    /// Addresses of the engine's HTTP monitors, one for each server; needed only if the account
+    /// may not ask for the state of the servers
+    cluster_monitors: CommaList<String> = CommaList::default();
+    /// Prefix of all that the cluster keeps in the engine, which several clusters may share
+    cluster_name: String = "baton".to_owned();
+    /// Streams that hold the records of all documents; fixed once they exist
+    cluster_streams: usize = 8;
+    /// Copies that the engine keeps of each record
+    cluster_replicas: usize = 3;
+    /// Name under which the other nodes show this one, or none: the name of its machine
+    cluster_node: OrNone<String> = OrNone::default();
+    /// Time after which a node that does not renew its lease may be lost
+    lease: Span = Span(Duration::from_secs(15));
+    /// Time after that until it is lost, and its sessions are without a connection
+    lease_grace: Span = Span(Duration::from_secs(5));
 
     /// Decides who may do what: none (every client), jwt (signed tokens) or webhook (another
     /// service)

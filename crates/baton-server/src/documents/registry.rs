@@ -10,7 +10,7 @@ use std::sync::{Arc, Once};
 use baton_log::{DocumentJournal, Journals, LoadedDocument, LogError, NodeNews};
 use baton_room::{HostId, LoadError, Room, RoomOptions};
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use futures_util::stream::BoxStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -131,7 +131,7 @@ impl Registry {
     }
 
     /// Starts to pass news of the cluster on to the open documents.
-    pub(crate) fn follow_cluster(&self, news: mpsc::Receiver<NodeNews>) {
+    pub(crate) fn follow_cluster(&self, news: BoxStream<'static, NodeNews>) {
         node_news::start(news, &self.log, &self.open_documents, &self.cluster_changes);
     }
 

@@ -1,8 +1,16 @@
 use super::*;
 
 /// Settings that are words, lists or paths: whatever can be parsed is valid.
-const WORDS: [&str; 48] = [
+const WORDS: [&str; 56] = [
     "compress_first_sync",
+    "cluster",
+    "cluster_credentials",
+    "cluster_ca",
+    "cluster_cert",
+    "cluster_key",
+    "cluster_monitors",
+    "cluster_name",
+    "cluster_node",
     "echo",
     "stamp_awareness",
     "server_token",
