@@ -1,7 +1,7 @@
 //! Passes news of the cluster on to the open documents.
 //!
 //! Owns the number of changes that concern every document. A document that is being opened is not
-//! among the open ones yet, so its opener looks at that number before and after.
+//! among the open ones yet, so it notes that number, and its opener compares it afterwards.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};

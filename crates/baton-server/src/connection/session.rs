@@ -7,6 +7,7 @@
 mod not_joined;
 mod session_access;
 
+use std::num::NonZeroU64;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -181,7 +182,7 @@ impl Session {
         };
         let (id, token, frame) = (self.id, self.token, frame.clone());
         let step = Step {
-            from: Some(id),
+            from: NonZeroU64::new(id.0),
             reservation,
             kind,
             wanted: || !self.writer.is_gone(),

@@ -198,10 +198,9 @@ impl Registry {
         let slot = self.open_documents.slot(name)?;
         // Boxed: every open connection would keep the memory that loading its document took.
         let load = || Box::pin(self.load(name, deadline));
-        let before = self.cluster_changes.count();
         let opened = slot.get_or_try_init(load).await.cloned();
         match &opened {
-            Ok(document) if self.cluster_changes.count() != before => {
+            Ok(document) if document.misses_changes(self.cluster_changes.count()) => {
                 Box::pin(document.follow_cluster(&self.log)).await;
             }
             Ok(_) => {}
@@ -274,7 +273,10 @@ impl Registry {
             (pool, compression),
             account,
         ));
-        if document.begin(&*self.log).is_err() {
+        if document
+            .begin(&*self.log, self.cluster_changes.count())
+            .is_err()
+        {
             return Err(LogError::Closed.into());
         }
         self.watching_store

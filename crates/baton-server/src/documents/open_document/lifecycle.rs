@@ -26,7 +26,9 @@ use crate::documents::work_cost::StepKind;
 impl OpenDocument {
     /// Appends the records of the opening itself (after a restart, or about nodes that are gone),
     /// before any connection joins. In a cluster, asks the other nodes who is here.
-    pub(crate) fn begin(&self, journals: &dyn Journals) -> Result<(), Gone> {
+    /// `changes` is the number of changes of the cluster so far.
+    pub(crate) fn begin(&self, journals: &dyn Journals, changes: u64) -> Result<(), Gone> {
+        self.misses_changes(changes);
         let mut held = self.try_take().ok_or(Gone)?;
         let nothing = self.reserve_nothing(OVERHEAD);
         let mut pending = PendingFlushes::default();

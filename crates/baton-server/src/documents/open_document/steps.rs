@@ -7,8 +7,9 @@
 //! turn there, so that other clients do not wait for the work of other documents. A task flushes
 //! what it has to flush before it waits.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use baton_log::{DocumentJournal, Journals, LogError, QueueShare, Reservation};
@@ -43,8 +44,9 @@ const TIMER_PATIENCE: Duration = Duration::from_millis(250);
 
 /// An input for a room, with its price.
 pub(crate) struct Step<W, F> {
-    /// The connection that the input comes from; `None` for a step of the document's own.
-    pub(crate) from: Option<ConnectionId>,
+    /// Number of the connection that the input comes from; `None` for a step of the document's own.
+    /// Not zero, because every connection's task keeps a step.
+    pub(crate) from: Option<NonZeroU64>,
     /// Pays for the records that follow from the input.
     pub(crate) reservation: Reservation,
     /// Tells in advance how long the step takes.
@@ -69,7 +71,8 @@ pub(crate) struct StepResult {
 
 impl StepResult {
     /// Returns the same, as the connection sees it whose step it was.
-    fn of(self, from: Option<ConnectionId>, state: &MaybeState) -> Self {
+    fn of(self, from: Option<NonZeroU64>, state: &MaybeState) -> Self {
+        let from = from.map(|number| ConnectionId(number.get()));
         let awaits = |(state, from): (&Box<DocumentState>, _)| state.awaits_placement(from);
         Self {
             awaits_placement: state.as_ref().zip(from).is_some_and(awaits),
@@ -111,6 +114,8 @@ pub(crate) struct OpenDocument {
     relays: RelayInbox,
     /// True if the log has placed records that the room has not taken yet.
     has_more: AtomicBool,
+    /// Number of the cluster's changes that the room was told of.
+    changes_seen: AtomicU64,
     gate: Arc<Gate<MaybeState>>,
     pool: Arc<WorkPool>,
 }
@@ -143,6 +148,7 @@ impl OpenDocument {
             previews: ParkPreviews::new(Arc::clone(&pool)),
             relays: RelayInbox::default(),
             has_more: AtomicBool::new(false),
+            changes_seen: AtomicU64::new(0),
             gate: Arc::new(Gate::new(Some(Box::new(state)))),
             pool,
         }
@@ -183,6 +189,11 @@ impl OpenDocument {
     /// nodes sent something, or the log has placed records.
     pub(crate) fn has_work(&self) -> bool {
         self.departures.any() || self.relays.any() || self.has_more.load(Ordering::Relaxed)
+    }
+
+    /// Notes how many changes the cluster has had, and returns true if that is news.
+    pub(crate) fn misses_changes(&self, count: u64) -> bool {
+        self.changes_seen.fetch_max(count, Ordering::SeqCst) < count
     }
 
     /// Notes a message of another node. The next step tells the room, at the latest one of the
