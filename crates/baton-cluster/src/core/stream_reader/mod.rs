@@ -8,3 +8,6 @@ mod reader;
 pub use delivery_journal::LostRecord;
 pub use options::{ReaderOptions, ReaderOutput, Scope};
 pub use reader::StreamReader;
+
+#[cfg(test)]
+mod tests;

@@ -8,3 +8,6 @@ mod writer;
 pub use batch::{BatchAnswer, OutgoingBatch, OutgoingMessage};
 pub use options::{AppendRefusal, Pace, WriterOptions};
 pub use writer::{BatchAcknowledged, StreamWriter, WriterOutput};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+use baton_presence::Time;
+use bytes::Bytes;
+
+use super::*;
+use crate::core::{BootId, Content, DocumentKey, Envelope, Part, RecordId, Subject};
+
+const NOW: Time = Time::from_millis(5_000);
+
+fn id(boot: u64, counter: u64) -> RecordId {
+    RecordId {
+        boot: BootId(boot),
+        counter,
+    }
+}
+
+fn stored(id: RecordId) -> Bytes {
+    let content = Content::Record {
+        part: Part::default(),
+        bytes: Bytes::from_static(b"edit"),
+    };
+    Envelope { id, content }.encode()
+}
+
+/// A reader that has delivered its probe at 10 and the records 11 to 13 of boot 2.
+struct Story {
+    reader: StreamReader,
+    generation: u64,
+    number: u64,
+}
+
+impl Story {
+    fn new() -> Self {
+        let reader = StreamReader::new(id(1, 1), ReaderOptions::default(), NOW);
+        let mut story = Self {
+            reader,
+            generation: 0,
+            number: 0,
+        };
+        story.effects();
+        let content = Content::Probe;
+        let probe = Envelope {
+            id: id(1, 1),
+            content,
+        }
+        .encode();
+        story.receive(10, Subject::Probes, &probe);
+        story.effects();
+        for sequence in 11..=13 {
+            story.record(sequence, id(2, sequence));
+        }
+        let delivered = story.effects().into_iter();
+        assert_eq!(
+            delivered
+                .filter(|e| matches!(e, ReaderOutput::Deliver(_)))
+                .count(),
+            3
+        );
+        story
+    }
+
+    fn receive(&mut self, sequence: u64, subject: Subject, stored: &Bytes) {
+        self.number += 1;
+        let (generation, number) = (self.generation, self.number);
+        self.reader
+            .received(generation, number, sequence, subject, stored, NOW);
+    }
+
+    fn record(&mut self, sequence: u64, id: RecordId) {
+        let subject = Subject::Records(DocumentKey::new("minutes"));
+        self.receive(sequence, subject, &stored(id));
+    }
+
+    fn effects(&mut self) -> Vec<ReaderOutput> {
+        let effects: Vec<_> = std::iter::from_fn(|| self.reader.next_output()).collect();
+        for effect in &effects {
+            if let ReaderOutput::Subscribe { generation, .. } = effect {
+                self.generation = *generation;
+                self.number = 0;
+            }
+        }
+        effects
+    }
+}
+
+#[test]
+fn a_message_that_a_consumer_left_out_is_read_again() {
+    let mut story = Story::new();
+    story.number += 1;
+    story.record(15, id(2, 15));
+    let effects = story.effects();
+    assert!(
+        matches!(effects[..], [ReaderOutput::Subscribe { from: 13, .. }]),
+        "{effects:?}"
+    );
+    story.record(13, id(2, 13));
+    story.record(14, id(2, 14));
+    let effects = story.effects();
+    assert!(
+        matches!(&effects[..], [ReaderOutput::Deliver(m)] if m.sequence == 14),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn an_old_answer_about_the_end_is_doubted_and_decides_nothing() {
+    let mut story = Story::new();
+    story.reader.stream_ends_at(12);
+    assert_eq!(story.effects(), [ReaderOutput::Doubt]);
+    story.reader.acknowledged(Some(14), 13, NOW);
+    story.reader.acknowledged(None, 13, NOW);
+    assert_eq!(story.effects(), []);
+    assert!(story.reader.is_live());
+}
+
+#[test]
+fn an_own_acknowledgement_proves_a_lost_end_and_the_journal_tells_where_it_is() {
+    let mut story = Story::new();
+    story.reader.acknowledged(Some(13), 13, NOW);
+    assert!(matches!(
+        story.effects()[..],
+        [ReaderOutput::Subscribe { from: 10, .. }]
+    ));
+    let content = Content::Probe;
+    let probe = Envelope {
+        id: id(1, 1),
+        content,
+    }
+    .encode();
+    story.receive(10, Subject::Probes, &probe);
+    story.record(11, id(2, 11));
+    story.record(12, id(3, 1));
+    let effects = story.effects();
+    let [
+        ReaderOutput::TailLost {
+            end: 11,
+            lost,
+            whole: true,
+        },
+        rest @ ..,
+    ] = &effects[..]
+    else {
+        panic!("{effects:?}");
+    };
+    let lost: Vec<_> = lost.iter().map(|lost| lost.original).collect();
+    assert_eq!(lost, [id(2, 12), id(2, 13)]);
+    let [
+        ReaderOutput::Proclaim {
+            history,
+            expected: 0,
+        },
+        ReaderOutput::Skip(_),
+    ] = rest
+    else {
+        panic!("{rest:?}");
+    };
+    let content = Content::Incarnations(history.clone());
+    let proclaimed = Envelope {
+        id: id(3, 0),
+        content,
+    }
+    .encode();
+    story.receive(13, Subject::Incarnations, &proclaimed);
+    let effects = story.effects();
+    assert!(
+        matches!(effects[0], ReaderOutput::IncarnationBegan(_)),
+        "{effects:?}"
+    );
+    assert_eq!(story.reader.position().incarnation, 1);
+}
+
+#[test]
+fn a_message_that_is_not_understood_stops_the_reader() {
+    let mut story = Story::new();
+    story.receive(14, Subject::Probes, &Bytes::from_static(b"\x02\x00"));
+    let effects = story.effects();
+    assert!(matches!(
+        effects[..],
+        [ReaderOutput::Unreadable { sequence: 14, .. }]
+    ));
+    story.record(15, id(2, 15));
+    assert_eq!(story.effects(), []);
+    assert_eq!(story.reader.poll_timeout(), None);
+}
