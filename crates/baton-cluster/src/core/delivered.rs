@@ -1,7 +1,7 @@
 //! A message as the stream delivers it.
 
 use super::document_key::Subject;
-use super::envelope::{Content, Envelope, Part};
+use super::envelope::{MessageContent, MessageEnvelope, Part};
 use super::record_id::RecordId;
 
 /// A message at its place in the stream.
@@ -12,14 +12,16 @@ pub struct Delivered {
     /// Subject under which it was stored.
     pub subject: Subject,
     /// Name and content.
-    pub envelope: Envelope,
+    pub envelope: MessageEnvelope,
 }
 
 impl Delivered {
     /// Returns true for the last message of what its writer appended under one id.
     pub(super) fn ends_its_record(&self) -> bool {
         match &self.envelope.content {
-            Content::Record { part, .. } | Content::Offered { part, .. } => part.following == 0,
+            MessageContent::Record { part, .. } | MessageContent::Offered { part, .. } => {
+                part.following == 0
+            }
             _ => true,
         }
     }
@@ -28,8 +30,8 @@ impl Delivered {
     /// it; `None` if the message is no record.
     pub(super) fn record(&self) -> Option<(RecordId, Part, &bytes::Bytes)> {
         match &self.envelope.content {
-            Content::Record { part, bytes } => Some((self.envelope.id, *part, bytes)),
-            Content::Offered {
+            MessageContent::Record { part, bytes } => Some((self.envelope.id, *part, bytes)),
+            MessageContent::Offered {
                 original,
                 part,
                 bytes,

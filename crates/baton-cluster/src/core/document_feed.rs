@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::delivered::Delivered;
 use super::document_key::Subject;
 use super::duplicate_table::DuplicateTable;
-use super::envelope::Content;
+use super::envelope::MessageContent;
 use super::record_id::{BootId, RecordId};
 use super::snapshot_envelope::SnapshotEnvelope;
 use super::stream_position::{Incarnations, StreamPosition};
@@ -86,7 +86,7 @@ impl DocumentFeed {
         self.taken = sequence;
         let record = self.join(message)?;
         let new = match &message.envelope.content {
-            Content::Offered { original, .. } => self.table.admit_offered(*original),
+            MessageContent::Offered { original, .. } => self.table.admit_offered(*original),
             _ => self.table.admit(message.envelope.id, sequence),
         };
         if !new {
@@ -101,7 +101,7 @@ impl DocumentFeed {
     }
 
     fn note_snapshot(&mut self, message: &Delivered) {
-        if let Content::SnapshotAt { position, .. } = &message.envelope.content
+        if let MessageContent::SnapshotAt { position, .. } = &message.envelope.content
             && matches!(message.subject, Subject::Snapshots(_))
             && self
                 .snapshot

@@ -7,7 +7,7 @@ use baton_presence::Time;
 
 use super::delivered::Delivered;
 use super::document_feed::{DocumentFeed, PositionedRecord};
-use super::envelope::Content;
+use super::envelope::MessageContent;
 use super::record_id::RecordId;
 use super::snapshot_envelope::SnapshotEnvelope;
 use super::stream_position::{Incarnations, StreamPosition};
@@ -73,7 +73,7 @@ impl PartialEq for OpenedDocument {
 
 impl Eq for OpenedDocument {}
 
-/// What a read of a snapshot gave.
+/// Result of a read of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchedSnapshot {
     /// The snapshot.
@@ -169,7 +169,7 @@ impl DocumentOpening {
         if self.marked_at.is_some() {
             self.buffer.push(message.clone());
         } else if Some(message.envelope.id) == self.mark
-            && matches!(message.envelope.content, Content::Opened { .. })
+            && matches!(message.envelope.content, MessageContent::Opened { .. })
         {
             self.marked_at = Some(message.sequence);
             self.read_tail(now);
@@ -296,7 +296,7 @@ impl DocumentOpening {
         let marks = tail
             .iter()
             .filter_map(|message| match &message.envelope.content {
-                Content::SnapshotAt { position, .. } => Some(*position),
+                MessageContent::SnapshotAt { position, .. } => Some(*position),
                 _ => None,
             });
         marks

@@ -19,9 +19,10 @@ pub const MAX_RECENT: usize = 32;
 
 /// The names of the records that a document has had.
 ///
-/// A boot's counters grow along a stream, so its highest one is enough: a record whose counter is not
-/// above it is a duplicate. The newest ones tell what is missing after a stream has lost its end. The table is a function of the document's records alone
-/// and travels with its snapshots. So all nodes decide alike, also those that open from a snapshot.
+/// A boot's counters grow along a stream, so its highest one is enough: a record whose counter is
+/// not above it is a duplicate. The newest ones tell what is missing after a stream has lost its
+/// end. The table is a function of the document's records alone and travels with its snapshots. So
+/// all nodes decide alike, also those that open from a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DuplicateTable {
     boots: BTreeMap<BootId, BootRecords>,

@@ -33,7 +33,7 @@ pub struct Part {
 
 /// Content of a stored message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
+pub enum MessageContent {
     /// A record, or a part of one that is longer than the engine's longest message.
     Record {
         /// Place of the bytes within the record.
@@ -71,11 +71,11 @@ pub enum Content {
 
 /// A stored message: its name and its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Envelope {
+pub struct MessageEnvelope {
     /// Name of the message.
     pub id: RecordId,
     /// Content of the message.
-    pub content: Content,
+    pub content: MessageContent,
 }
 
 /// The reason why stored bytes are no message of this protocol.
@@ -97,36 +97,36 @@ pub enum EnvelopeError {
     Malformed,
 }
 
-impl Envelope {
+impl MessageEnvelope {
     /// Returns the bytes to store.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let (kind, body) = match &self.content {
-            Content::Record { bytes, .. } => (RECORD, bytes.len()),
-            Content::Opened { name } => (OPENED, name.len()),
-            Content::Probe => (PROBE, 0),
-            Content::SnapshotAt { name, .. } => (SNAPSHOT_AT, name.len()),
-            Content::Incarnations(history) => (INCARNATIONS, 8 * history.bases().len()),
-            Content::Offered { bytes, .. } => (OFFERED, bytes.len()),
+            MessageContent::Record { bytes, .. } => (RECORD, bytes.len()),
+            MessageContent::Opened { name } => (OPENED, name.len()),
+            MessageContent::Probe => (PROBE, 0),
+            MessageContent::SnapshotAt { name, .. } => (SNAPSHOT_AT, name.len()),
+            MessageContent::Incarnations(history) => (INCARNATIONS, 8 * history.bases().len()),
+            MessageContent::Offered { bytes, .. } => (OFFERED, bytes.len()),
         };
         let mut out = BytesMut::with_capacity(MAX_HEAD_BYTES + body);
         out.put_u8(VERSION);
         out.put_u8(kind);
         put_id(&mut out, self.id);
         match &self.content {
-            Content::Record { part, bytes } => put_part(&mut out, *part, bytes),
-            Content::Opened { name } => out.put_slice(name.as_bytes()),
-            Content::Probe => {}
-            Content::SnapshotAt { position, name } => {
+            MessageContent::Record { part, bytes } => put_part(&mut out, *part, bytes),
+            MessageContent::Opened { name } => out.put_slice(name.as_bytes()),
+            MessageContent::Probe => {}
+            MessageContent::SnapshotAt { position, name } => {
                 put_position(&mut out, *position);
                 out.put_slice(name.as_bytes());
             }
-            Content::Incarnations(history) => {
+            MessageContent::Incarnations(history) => {
                 for base in history.bases() {
                     out.put_u64_le(*base);
                 }
             }
-            Content::Offered {
+            MessageContent::Offered {
                 original,
                 part,
                 bytes,
@@ -164,15 +164,15 @@ impl Envelope {
     fn decode_body(kind: u8, bytes: &mut ByteReader) -> Option<Self> {
         let id = take_id(bytes)?;
         let content = match kind {
-            RECORD => Content::Record {
+            RECORD => MessageContent::Record {
                 part: take_part(bytes)?,
                 bytes: bytes.rest(),
             },
-            OPENED => Content::Opened {
+            OPENED => MessageContent::Opened {
                 name: take_name(bytes)?,
             },
-            PROBE => Content::Probe,
-            SNAPSHOT_AT => Content::SnapshotAt {
+            PROBE => MessageContent::Probe,
+            SNAPSHOT_AT => MessageContent::SnapshotAt {
                 position: take_position(bytes)?,
                 name: take_name(bytes)?,
             },
@@ -184,9 +184,9 @@ impl Envelope {
                         return None;
                     }
                 }
-                Content::Incarnations(Incarnations::new(bases)?)
+                MessageContent::Incarnations(Incarnations::new(bases)?)
             }
-            _ => Content::Offered {
+            _ => MessageContent::Offered {
                 original: take_id(bytes)?,
                 part: take_part(bytes)?,
                 bytes: bytes.rest(),
@@ -248,7 +248,7 @@ mod tests {
 
     use super::*;
 
-    fn examples() -> Vec<Envelope> {
+    fn examples() -> Vec<MessageEnvelope> {
         let id = RecordId {
             boot: BootId(0x0807_0605_0403_0201),
             counter: 9,
@@ -265,21 +265,21 @@ mod tests {
         let name = "näme".to_owned();
         let history = Incarnations::new(vec![5, 6]).expect("two");
         let contents = [
-            Content::Record {
+            MessageContent::Record {
                 part,
                 bytes: bytes.clone(),
             },
-            Content::Opened { name: name.clone() },
-            Content::Probe,
-            Content::SnapshotAt { position, name },
-            Content::Incarnations(history),
-            Content::Offered {
+            MessageContent::Opened { name: name.clone() },
+            MessageContent::Probe,
+            MessageContent::SnapshotAt { position, name },
+            MessageContent::Incarnations(history),
+            MessageContent::Offered {
                 original: id,
                 part,
                 bytes,
             },
         ];
-        let envelope = |content| Envelope { id, content };
+        let envelope = |content| MessageEnvelope { id, content };
         contents.map(envelope).into()
     }
 
@@ -287,7 +287,7 @@ mod tests {
     fn messages_come_back() {
         for envelope in examples() {
             let stored = envelope.encode();
-            assert_eq!(Envelope::decode(&stored), Ok(envelope));
+            assert_eq!(MessageEnvelope::decode(&stored), Ok(envelope));
         }
     }
 
@@ -305,7 +305,7 @@ mod tests {
     fn other_versions_and_kinds_are_told_apart_from_damage() {
         let mut stored = examples()[2].encode().to_vec();
         stored[0] = 2;
-        let decode = |stored: &[u8]| Envelope::decode(&Bytes::copy_from_slice(stored));
+        let decode = |stored: &[u8]| MessageEnvelope::decode(&Bytes::copy_from_slice(stored));
         assert_eq!(decode(&stored), Err(EnvelopeError::Version(2)));
         stored[..2].copy_from_slice(&[1, 6]);
         assert_eq!(decode(&stored), Err(EnvelopeError::Kind(6)));
@@ -325,7 +325,7 @@ mod tests {
         for envelope in examples() {
             let stored = envelope.encode();
             for end in 0..stored.len() {
-                if let Ok(read) = Envelope::decode(&stored.slice(..end)) {
+                if let Ok(read) = MessageEnvelope::decode(&stored.slice(..end)) {
                     assert_eq!(read.encode(), stored.slice(..end));
                 }
             }
@@ -334,7 +334,7 @@ mod tests {
                 let at = random.below(damaged.len());
                 damaged[at] = random.array::<1>()[0];
                 let damaged = Bytes::from(damaged);
-                if let Ok(read) = Envelope::decode(&damaged) {
+                if let Ok(read) = MessageEnvelope::decode(&damaged) {
                     assert_eq!(read.encode(), damaged);
                 }
             }
@@ -345,12 +345,18 @@ mod tests {
     fn limits_hold() {
         let id = examples()[0].id;
         let name = "x".repeat(MAX_NAME_BYTES + 1);
-        let content = Content::Opened { name };
-        let stored = Envelope { id, content }.encode();
-        assert_eq!(Envelope::decode(&stored), Err(EnvelopeError::Malformed));
+        let content = MessageContent::Opened { name };
+        let stored = MessageEnvelope { id, content }.encode();
+        assert_eq!(
+            MessageEnvelope::decode(&stored),
+            Err(EnvelopeError::Malformed)
+        );
         let mut stored = examples()[4].encode().to_vec();
         stored.extend([0; 8 * 600]);
         let stored = Bytes::from(stored);
-        assert_eq!(Envelope::decode(&stored), Err(EnvelopeError::Malformed));
+        assert_eq!(
+            MessageEnvelope::decode(&stored),
+            Err(EnvelopeError::Malformed)
+        );
     }
 }

@@ -24,7 +24,8 @@
 //!    answer, now)`. Each error except "duplicate" is [`BatchAnswer::Unknown`]. It tells
 //!    `isolation.asked(Question::Batch(number), now)`.
 //! 3. `WriterOutput::Acknowledged(it)`: `isolation.answered(Question::Batch(it.number))`,
-//!    `leases.acknowledged(stream, it.first_sent)`, `reader.acknowledged(it.first_sequence, it.floor, now)`.
+//!    `leases.acknowledged(stream, it.first_sent)`, and
+//!    `reader.acknowledged(it.first_sequence, it.floor, now)`.
 //! 4. `ReaderOutput::Deliver(message)`: `writer.delivered(&message, now)`; then, if
 //!    `message.subject.document()` is open here, `feed.take(&message)`: a record for the room, at
 //!    `position.number()`, own if `id.boot` is this node's; and, if the message is a mark of a
@@ -73,7 +74,7 @@ pub use document_opening::{
     DocumentOpening, FetchedSnapshot, OpenedDocument, OpeningOptions, OpeningOutput,
 };
 pub use duplicate_table::{DuplicateTable, MAX_BOOTS, MAX_OFFERED, MAX_RECENT};
-pub use envelope::{Content, Envelope, EnvelopeError, MAX_HEAD_BYTES, Part};
+pub use envelope::{EnvelopeError, MAX_HEAD_BYTES, MessageContent, MessageEnvelope, Part};
 pub use isolation::{ISOLATED_AFTER, Isolation, Question};
 pub use node_leases::{LeaseOptions, LeaseOutput, NodeLeases, NodeLife};
 pub use record_id::{BootId, RecordId};
@@ -82,9 +83,13 @@ pub use snapshot_plan::{
     MarkAnswer, PutAnswer, SnapshotOptions, SnapshotOutcome, SnapshotOutput, SnapshotPlan,
 };
 pub use stream_position::{Incarnations, MAX_INCARNATION, MAX_SEQUENCE, StreamPosition};
-pub use stream_reader::{LostRecord, ReaderOptions, ReaderOutput, Scope, StreamReader};
+pub use stream_reader::{ConsumerScope, LostRecord, ReaderOptions, ReaderOutput, StreamReader};
 pub use stream_trim::{OldestTenth, StreamExtent, StreamTrim, TrimOptions};
 pub use stream_writer::{
     AppendRefusal, BatchAcknowledged, BatchAnswer, OutgoingBatch, OutgoingMessage, Pace,
     StreamWriter, WriterOptions, WriterOutput,
 };
+
+// Names that the shell still uses: public names are unique in the workspace.
+pub use envelope::{MessageContent as Content, MessageEnvelope as Envelope};
+pub use stream_reader::ConsumerScope as Scope;

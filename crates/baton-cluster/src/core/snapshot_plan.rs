@@ -6,7 +6,7 @@ use std::time::Duration;
 use baton_presence::Time;
 use bytes::Bytes;
 
-use super::envelope::{Content, Envelope};
+use super::envelope::{MessageContent, MessageEnvelope};
 use super::record_id::{BootId, RecordId};
 use super::snapshot_envelope::SnapshotEnvelope;
 use super::stream_position::StreamPosition;
@@ -84,7 +84,7 @@ pub enum SnapshotOutcome {
     NotReadable,
 }
 
-/// What a put gave.
+/// Answer to a put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutAnswer {
     /// The object is stored, or was there before.
@@ -93,7 +93,7 @@ pub enum PutAnswer {
     Unknown,
 }
 
-/// What the publication of a mark gave.
+/// Answer to the publication of a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MarkAnswer {
     /// Stored now, or a duplicate of an earlier attempt.
@@ -158,7 +158,7 @@ impl SnapshotPlan {
         now: Time,
     ) -> Self {
         let position = snapshot.position;
-        let content = Content::SnapshotAt {
+        let content = MessageContent::SnapshotAt {
             position,
             name: snapshot.name.clone(),
         };
@@ -169,7 +169,7 @@ impl SnapshotPlan {
             position,
             message_id: format!("{:x}-s-{:x}", boot.0, position.number()),
             stored: snapshot.encode(),
-            mark: Envelope { id, content }.encode(),
+            mark: MessageEnvelope { id, content }.encode(),
             expected,
             step: Step::Put,
             again: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use baton_cluster::core::{
-    BootId, Delivered, DocumentKey, Envelope, OutgoingMessage, StreamPosition, Subject,
+    BootId, Delivered, DocumentKey, MessageEnvelope, OutgoingMessage, StreamPosition, Subject,
 };
 use baton_presence::Time;
 use bytes::Bytes;
@@ -29,7 +29,7 @@ impl Message {
         Delivered {
             sequence: self.sequence,
             subject: self.subject.clone(),
-            envelope: Envelope::decode(&self.payload).expect("only nodes write"),
+            envelope: MessageEnvelope::decode(&self.payload).expect("only nodes write"),
         }
     }
 }

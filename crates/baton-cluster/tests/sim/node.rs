@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use baton_cluster::core::{
-    BatchAnswer, BootId, Content, Delivered, DocumentFeed, DocumentKey, DocumentOpening,
+    BatchAnswer, BootId, ConsumerScope, Delivered, DocumentFeed, DocumentKey, DocumentOpening,
     DuplicateTable, FetchedSnapshot, Isolation, LeaseOptions, LeaseOutput, LostRecord, MarkAnswer,
-    NodeLeases, OpeningOptions, OpeningOutput, OutgoingMessage, Pace, PutAnswer, Question,
-    ReaderOptions, ReaderOutput, Scope, SnapshotEnvelope, SnapshotOptions, SnapshotOutput,
+    MessageContent, NodeLeases, OpeningOptions, OpeningOutput, OutgoingMessage, Pace, PutAnswer,
+    Question, ReaderOptions, ReaderOutput, SnapshotEnvelope, SnapshotOptions, SnapshotOutput,
     SnapshotPlan, StreamPosition, StreamReader, StreamWriter, Subject, WriterOptions, WriterOutput,
 };
 use baton_presence::Time;
@@ -87,7 +87,7 @@ pub(crate) enum Request {
         stream: u16,
         generation: u64,
         from: u64,
-        scope: Scope,
+        scope: ConsumerScope,
     },
 }
 
@@ -578,7 +578,7 @@ impl Node {
             }
             let own = |message: &Delivered| {
                 message.envelope.id.boot == boot
-                    && matches!(message.envelope.content, Content::Opened { .. })
+                    && matches!(message.envelope.content, MessageContent::Opened { .. })
             };
             if flaw == Flaw::TrustStaleTail && !messages.iter().any(own) {
                 messages.extend(mark);

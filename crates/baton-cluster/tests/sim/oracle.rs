@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton_cluster::core::{BootId, Content, DocumentKey, RecordId};
+use baton_cluster::core::{BootId, DocumentKey, MessageContent, RecordId};
 
 use crate::engine::Message;
 
@@ -50,8 +50,8 @@ impl Histories {
         let history = self.documents.entry(key.clone()).or_default();
         let id = delivered.envelope.id;
         let (original, part, bytes) = match &delivered.envelope.content {
-            Content::Record { part, bytes } => (id, part, bytes),
-            Content::Offered {
+            MessageContent::Record { part, bytes } => (id, part, bytes),
+            MessageContent::Offered {
                 original,
                 part,
                 bytes,

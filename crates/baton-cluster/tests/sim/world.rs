@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use baton_cluster::core::{
-    BatchAnswer, BootId, DocumentKey, MarkAnswer, NodeLife, OutgoingMessage, PutAnswer, Scope,
-    SnapshotEnvelope, Subject,
+    BatchAnswer, BootId, ConsumerScope, DocumentKey, MarkAnswer, NodeLife, OutgoingMessage,
+    PutAnswer, SnapshotEnvelope, Subject,
 };
 use baton_cluster::core::{FetchedSnapshot, stream_of as core_stream_of};
 use baton_presence::Time;
@@ -94,7 +94,7 @@ struct Consumer {
     generation: u64,
     next: u64,
     number: u64,
-    scope: Scope,
+    scope: ConsumerScope,
     /// Arrival of the last message that was sent.
     arrival: Time,
 }

@@ -90,7 +90,7 @@ impl DeliveryJournal {
         let lost = self.records_after(end);
         self.entries.retain(|entry| entry.message.sequence <= end);
         self.bytes = self.entries.iter().map(|entry| entry.bytes).sum();
-        // What was the newest of these boots is lost: copies of it are none any more.
+        // The newest records may be lost: what follows is no copy of them.
         self.newest.clear();
         let kept: Vec<_> = self.entries.iter().map(|e| e.message.clone()).collect();
         for message in &kept {

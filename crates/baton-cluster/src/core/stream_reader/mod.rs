@@ -6,7 +6,7 @@ mod options;
 mod reader;
 
 pub use delivery_journal::LostRecord;
-pub use options::{ReaderOptions, ReaderOutput, Scope};
+pub use options::{ConsumerScope, ReaderOptions, ReaderOutput};
 pub use reader::StreamReader;
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl Default for ReaderOptions {
 
 /// The part of a stream that a consumer reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum ConsumerScope {
     /// All messages.
     Everything,
     /// Probes and incarnations: the past that a node needs when it starts.
@@ -51,7 +51,7 @@ pub enum ReaderOutput {
         /// Sequence at which to begin.
         from: u64,
         /// Subjects to read.
-        scope: Scope,
+        scope: ConsumerScope,
     },
     /// The next message. The shell hands it to the stream's writer and to the document.
     Deliver(Delivered),

@@ -7,12 +7,12 @@ use bytes::Bytes;
 
 use super::super::delivered::Delivered;
 use super::super::document_key::Subject;
-use super::super::envelope::{Content, Envelope};
+use super::super::envelope::{MessageContent, MessageEnvelope};
 use super::super::record_id::{BootId, RecordId};
 use super::super::stream_position::{Incarnations, StreamPosition};
 use super::delivery_journal::DeliveryJournal;
 use super::mode::{Mode, Suspicion};
-use super::options::{ReaderOptions, ReaderOutput, Scope};
+use super::options::{ConsumerScope, ReaderOptions, ReaderOutput};
 
 /// Delivers all messages of one stream in order, without a gap.
 ///
@@ -100,7 +100,7 @@ impl StreamReader {
         }
         self.next_number += 1;
         self.due = now + self.options.silence;
-        let envelope = match Envelope::decode(stored) {
+        let envelope = match MessageEnvelope::decode(stored) {
             Ok(envelope) => envelope,
             Err(error) => {
                 self.mode = Mode::Stopped;
@@ -188,10 +188,10 @@ impl StreamReader {
     fn subscribe(&mut self, now: Time) {
         let (from, scope) = match self.mode {
             // From the beginning: a message that was skipped by a consumer may say the history.
-            Mode::Starting { .. } => (1, Scope::Control),
-            Mode::Comparing { from, .. } => (from, Scope::Everything),
+            Mode::Starting { .. } => (1, ConsumerScope::Control),
+            Mode::Comparing { from, .. } => (from, ConsumerScope::Everything),
             // The last message again: another one in its place shows that the end was lost.
-            _ => (self.position, Scope::Everything),
+            _ => (self.position, ConsumerScope::Everything),
         };
         self.generation += 1;
         self.next_number = 1;
@@ -211,10 +211,10 @@ impl StreamReader {
                 let is_probe = id.boot == probe.boot
                     && id.counter >= probe.counter
                     && message.sequence > *after
-                    && matches!(message.envelope.content, Content::Probe);
+                    && matches!(message.envelope.content, MessageContent::Probe);
                 self.learn_at_start(&message);
                 if is_probe {
-                    // What lies between is not in the journal, and cannot be compared.
+                    // Messages in between are not in the journal, and cannot be compared.
                     self.journal.clear();
                     self.keep(&message, bytes);
                     self.mode = Mode::Live;
@@ -267,7 +267,7 @@ impl StreamReader {
 
     /// Takes the history that a message says, if it is a later one.
     fn learn(&mut self, message: &Delivered) -> bool {
-        let Content::Incarnations(history) = &message.envelope.content else {
+        let MessageContent::Incarnations(history) = &message.envelope.content else {
             return false;
         };
         let later = history.current() > self.history.current();
@@ -304,7 +304,7 @@ impl StreamReader {
             }
             return;
         }
-        if let Content::Incarnations(history) = &message.envelope.content
+        if let MessageContent::Incarnations(history) = &message.envelope.content
             && history.current() > self.history.current()
         {
             // This node may have delivered messages that the stream has lost without noticing.

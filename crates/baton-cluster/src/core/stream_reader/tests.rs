@@ -2,7 +2,7 @@ use baton_presence::Time;
 use bytes::Bytes;
 
 use super::*;
-use crate::core::{BootId, Content, DocumentKey, Envelope, Part, RecordId, Subject};
+use crate::core::{BootId, DocumentKey, MessageContent, MessageEnvelope, Part, RecordId, Subject};
 
 const NOW: Time = Time::from_millis(5_000);
 
@@ -14,11 +14,11 @@ fn id(boot: u64, counter: u64) -> RecordId {
 }
 
 fn stored(id: RecordId) -> Bytes {
-    let content = Content::Record {
+    let content = MessageContent::Record {
         part: Part::default(),
         bytes: Bytes::from_static(b"edit"),
     };
-    Envelope { id, content }.encode()
+    MessageEnvelope { id, content }.encode()
 }
 
 /// A reader that has delivered its probe at 10 and the records 11 to 13 of boot 2.
@@ -37,8 +37,8 @@ impl Story {
             number: 0,
         };
         story.effects();
-        let content = Content::Probe;
-        let probe = Envelope {
+        let content = MessageContent::Probe;
+        let probe = MessageEnvelope {
             id: id(1, 1),
             content,
         }
@@ -120,8 +120,8 @@ fn an_own_acknowledgement_proves_a_lost_end_and_the_journal_tells_where_it_is() 
         story.effects()[..],
         [ReaderOutput::Subscribe { from: 10, .. }]
     ));
-    let content = Content::Probe;
-    let probe = Envelope {
+    let content = MessageContent::Probe;
+    let probe = MessageEnvelope {
         id: id(1, 1),
         content,
     }
@@ -153,8 +153,8 @@ fn an_own_acknowledgement_proves_a_lost_end_and_the_journal_tells_where_it_is() 
     else {
         panic!("{rest:?}");
     };
-    let content = Content::Incarnations(history.clone());
-    let proclaimed = Envelope {
+    let content = MessageContent::Incarnations(history.clone());
+    let proclaimed = MessageEnvelope {
         id: id(3, 0),
         content,
     }

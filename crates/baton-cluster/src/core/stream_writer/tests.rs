@@ -4,7 +4,7 @@ use baton_presence::Time;
 use bytes::Bytes;
 
 use super::*;
-use crate::core::{BootId, Content, Delivered, DocumentKey, Envelope, Subject};
+use crate::core::{BootId, Delivered, DocumentKey, MessageContent, MessageEnvelope, Subject};
 
 struct Story {
     writer: StreamWriter,
@@ -59,7 +59,7 @@ impl Story {
         let message = Delivered {
             sequence,
             subject: message.subject.clone(),
-            envelope: Envelope::decode(&message.payload).expect("own"),
+            envelope: MessageEnvelope::decode(&message.payload).expect("own"),
         };
         self.writer.delivered(&message, self.now);
     }
@@ -167,8 +167,8 @@ fn a_record_that_was_delivered_before_the_probe_is_not_sent_again() {
     }
     story.deliver(&first.messages[0], 39);
     while let Some(batch) = story.sent() {
-        let envelope = Envelope::decode(&batch.messages[0].payload).expect("own");
-        let is_probe = matches!(envelope.content, Content::Probe);
+        let envelope = MessageEnvelope::decode(&batch.messages[0].payload).expect("own");
+        let is_probe = matches!(envelope.content, MessageContent::Probe);
         assert!(is_probe || batch.number == first.number);
     }
     assert_eq!(story.writer.pending_bytes(), 0);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::super::delivered::Delivered;
 use super::super::document_key::{DocumentKey, Subject};
-use super::super::envelope::{Content, Envelope, MAX_HEAD_BYTES, Part};
+use super::super::envelope::{MAX_HEAD_BYTES, MessageContent, MessageEnvelope, Part};
 use super::super::record_id::{BootId, RecordId};
 use super::batch::{BatchAnswer, OutgoingBatch, OutgoingMessage};
 use super::flight::{Flight, Item};
@@ -98,7 +98,7 @@ impl StreamWriter {
         pace: Pace,
         now: Time,
     ) -> Result<RecordId, AppendRefusal> {
-        let content = |part, bytes| Content::Record { part, bytes };
+        let content = |part, bytes| MessageContent::Record { part, bytes };
         self.append_parts(document, record, content, pace, now)
     }
 
@@ -113,7 +113,7 @@ impl StreamWriter {
         record: &Bytes,
         now: Time,
     ) -> Result<RecordId, AppendRefusal> {
-        let content = |part, bytes| Content::Offered {
+        let content = |part, bytes| MessageContent::Offered {
             original,
             part,
             bytes,
@@ -125,19 +125,29 @@ impl StreamWriter {
     pub fn open(&mut self, document: &DocumentKey, name: &str, now: Time) -> RecordId {
         let name = name.to_owned();
         let subject = Subject::Records(document.clone());
-        self.push(&subject, vec![Content::Opened { name }], Pace::Now, now)
+        self.push(
+            &subject,
+            vec![MessageContent::Opened { name }],
+            Pace::Now,
+            now,
+        )
     }
 
     /// Appends a probe. It is taken even if too much waits.
     pub fn probe(&mut self, now: Time) -> RecordId {
-        self.push(&Subject::Probes, vec![Content::Probe], Pace::Now, now)
+        self.push(
+            &Subject::Probes,
+            vec![MessageContent::Probe],
+            Pace::Now,
+            now,
+        )
     }
 
     fn append_parts(
         &mut self,
         document: &DocumentKey,
         record: &Bytes,
-        content: impl Fn(Part, Bytes) -> Content,
+        content: impl Fn(Part, Bytes) -> MessageContent,
         pace: Pace,
         now: Time,
     ) -> Result<RecordId, AppendRefusal> {
@@ -175,7 +185,7 @@ impl StreamWriter {
     fn push(
         &mut self,
         subject: &Subject,
-        contents: Vec<Content>,
+        contents: Vec<MessageContent>,
         pace: Pace,
         now: Time,
     ) -> RecordId {
@@ -196,7 +206,7 @@ impl StreamWriter {
     }
 
     /// Makes the messages of a record or mark, under the next counter.
-    fn item(&mut self, subject: &Subject, contents: Vec<Content>) -> Item {
+    fn item(&mut self, subject: &Subject, contents: Vec<MessageContent>) -> Item {
         self.last_counter += 1;
         let id = RecordId {
             boot: self.boot,
@@ -205,7 +215,7 @@ impl StreamWriter {
         let message = |(index, content)| OutgoingMessage {
             subject: subject.clone(),
             message_id: id.message_id(index),
-            payload: Envelope { id, content }.encode(),
+            payload: MessageEnvelope { id, content }.encode(),
         };
         let messages: Vec<_> = (0..).zip(contents).map(message).collect();
         Item {
@@ -324,7 +334,7 @@ impl StreamWriter {
 
     /// Sends a probe to learn if the batch in flight is stored.
     fn look(&mut self, now: Time) {
-        let item = self.item(&Subject::Probes, vec![Content::Probe]);
+        let item = self.item(&Subject::Probes, vec![MessageContent::Probe]);
         let mut probes = self.looking.take().map_or(Vec::new(), |(_, probes)| probes);
         probes.push(item.counter);
         let probe = self.launch(vec![item], now);

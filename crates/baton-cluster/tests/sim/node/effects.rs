@@ -1,7 +1,7 @@
 //! What a node does with the effects of its machines.
 
 use super::*;
-use baton_cluster::core::{Envelope, RecordId};
+use baton_cluster::core::{MessageEnvelope, RecordId};
 
 impl Node {
     pub(super) fn written(&mut self, stream: u16, output: WriterOutput, now: Time) {
@@ -93,11 +93,11 @@ impl Node {
                     counter: 0,
                 };
                 let message_id = format!("{:x}-i-{}", self.boot.0, history.current());
-                let content = Content::Incarnations(history);
+                let content = MessageContent::Incarnations(history);
                 let message = OutgoingMessage {
                     subject: Subject::Incarnations,
                     message_id,
-                    payload: Envelope { id, content }.encode(),
+                    payload: MessageEnvelope { id, content }.encode(),
                 };
                 self.requests.push(Request::Proclaim {
                     stream,
@@ -168,14 +168,14 @@ impl Node {
             return;
         };
         debug_assert_eq!(document.stream, stream);
-        if let (Some(plan), Content::SnapshotAt { position, .. }) =
+        if let (Some(plan), MessageContent::SnapshotAt { position, .. }) =
             (&mut document.plan, &message.envelope.content)
         {
             plan.mark_delivered(*position, message.sequence, now);
         }
         match &mut document.state {
             State::Opening(opening) => {
-                let is_mark = matches!(message.envelope.content, Content::Opened { .. });
+                let is_mark = matches!(message.envelope.content, MessageContent::Opened { .. });
                 if is_mark && message.envelope.id.boot == self.boot {
                     self.marks.insert(key.clone(), message.clone());
                 }
@@ -267,8 +267,8 @@ impl Node {
                 payload,
             } => {
                 if self.flaw == Flaw::PurgeBeforeMark {
-                    let stored = Envelope::decode(&payload).expect("own").content;
-                    if let Content::SnapshotAt { position, .. } = stored {
+                    let stored = MessageEnvelope::decode(&payload).expect("own").content;
+                    if let MessageContent::SnapshotAt { position, .. } = stored {
                         let (key, records) = (key.clone(), position.sequence);
                         self.requests.push(Request::Purge {
                             key,
@@ -348,9 +348,9 @@ impl Node {
 
 /// The record in a message, if it is whole.
 fn plain_record(message: &OutgoingMessage) -> Option<(DocumentKey, Bytes)> {
-    let envelope = Envelope::decode(&message.payload).ok()?;
+    let envelope = MessageEnvelope::decode(&message.payload).ok()?;
     match envelope.content {
-        Content::Record { part, bytes } if part.index + part.following == 0 => {
+        MessageContent::Record { part, bytes } if part.index + part.following == 0 => {
             Some((message.subject.document()?.clone(), bytes))
         }
         _ => None,

@@ -1,7 +1,7 @@
 //! Requests on their way to the engine, and its answers.
 
 use super::*;
-use baton_cluster::core::Content;
+use baton_cluster::core::MessageContent;
 
 impl World {
     pub(super) fn send(&mut self, node: usize, boot: BootId, request: Request) {
@@ -379,7 +379,9 @@ impl World {
         let messages = self.streams[index].view(consumer.next, u64::MAX);
         let control = |subject: &Subject| subject.document().is_none();
         let messages: Vec<_> = messages
-            .filter(|message| consumer.scope == Scope::Everything || control(&message.subject))
+            .filter(|message| {
+                consumer.scope == ConsumerScope::Everything || control(&message.subject)
+            })
             .cloned()
             .collect();
         for message in messages {
@@ -497,7 +499,7 @@ impl World {
                     let delivered = stored.delivered();
                     let name = (stream, stored.message_id.clone());
                     delivered.envelope.id.boot == boot
-                        && matches!(delivered.envelope.content, Content::Probe)
+                        && matches!(delivered.envelope.content, MessageContent::Probe)
                         && self.first_sent.get(&name).is_some_and(|sent| *sent > first)
                 });
             // The probe may be lost with an end after it was delivered.
