@@ -97,69 +97,73 @@ enum Answer {
     Stored(PublishAck),
 }
 
-impl Connection {
-    /// Appends all messages or none. They get contiguous sequences, in their order.
-    ///
-    /// A batch that was sent before must be sent again with the same messages in the same order.
-    pub(crate) async fn append(&self, messages: &[NewMessage]) -> AppendAnswer {
-        let total = messages.len();
-        let Some((last, others)) = messages.split_last().filter(|_| total <= MOST_IN_BATCH) else {
-            return AppendAnswer::Refused(EngineError::Configuration {
-                what: format!("a batch has {total} messages instead of 1 to {MOST_IN_BATCH}"),
-            });
-        };
-        if others.is_empty() {
-            let headers = last.stored_headers();
-            let (subject, payload) = (last.subject.clone(), last.payload.clone());
-            let answer = self.request(APPEND, subject, Some(headers), payload).await;
-            return sort(read_answer(answer), total);
-        }
-        let batch = format!("{:032x}", rand_id());
-        let batch_headers = |message: &NewMessage, number: usize| {
-            let mut headers = message.stored_headers();
-            headers.insert(header::NATS_BATCH_ID, batch.as_str());
-            headers.insert(header::NATS_BATCH_SEQUENCE, number.to_string().as_str());
-            headers
-        };
-        for (index, message) in others.iter().enumerate() {
-            let headers = batch_headers(message, index + 1);
-            let (subject, payload) = (message.subject.clone(), message.payload.clone());
-            let publish = self
-                .client()
-                .publish_with_headers(subject, headers, payload);
-            if let Err(error) = publish.await {
-                return AppendAnswer::Unknown(EngineError::unanswered(APPEND, &error));
-            }
-        }
-        let mut headers = batch_headers(last, total);
-        headers.insert(header::NATS_BATCH_COMMIT, header::NATS_BATCH_COMMIT_FINAL);
+/// Appends all messages or none. They get contiguous sequences, in their order.
+///
+/// A batch that was sent before must be sent again with the same messages in the same order.
+pub(crate) async fn append(connection: &Connection, messages: &[NewMessage]) -> AppendAnswer {
+    let total = messages.len();
+    let Some((last, others)) = messages.split_last().filter(|_| total <= MOST_IN_BATCH) else {
+        return AppendAnswer::Refused(EngineError::Configuration {
+            what: format!("a batch has {total} messages instead of 1 to {MOST_IN_BATCH}"),
+        });
+    };
+    if others.is_empty() {
+        let headers = last.stored_headers();
         let (subject, payload) = (last.subject.clone(), last.payload.clone());
-        let answer = self.request(APPEND, subject, Some(headers), payload).await;
-        match read_answer(answer) {
-            Ok(Err(error)) if error.error_code() == DUPLICATE_IN_BATCH => self.look_for(last).await,
-            answer => sort(answer, total),
+        let answer = connection
+            .request(APPEND, subject, Some(headers), payload)
+            .await;
+        return sort(read_answer(answer), total);
+    }
+    let batch = format!("{:032x}", rand_id());
+    let batch_headers = |message: &NewMessage, number: usize| {
+        let mut headers = message.stored_headers();
+        headers.insert(header::NATS_BATCH_ID, batch.as_str());
+        headers.insert(header::NATS_BATCH_SEQUENCE, number.to_string().as_str());
+        headers
+    };
+    for (index, message) in others.iter().enumerate() {
+        let headers = batch_headers(message, index + 1);
+        let (subject, payload) = (message.subject.clone(), message.payload.clone());
+        let publish = connection
+            .client()
+            .publish_with_headers(subject, headers, payload);
+        if let Err(error) = publish.await {
+            return AppendAnswer::Unknown(EngineError::unanswered(APPEND, &error));
         }
     }
+    let mut headers = batch_headers(last, total);
+    headers.insert(header::NATS_BATCH_COMMIT, header::NATS_BATCH_COMMIT_FINAL);
+    let (subject, payload) = (last.subject.clone(), last.payload.clone());
+    let answer = connection
+        .request(APPEND, subject, Some(headers), payload)
+        .await;
+    match read_answer(answer) {
+        Ok(Err(error)) if error.error_code() == DUPLICATE_IN_BATCH => {
+            look_for(connection, last).await
+        }
+        answer => sort(answer, total),
+    }
+}
 
-    /// Finds out if the message is stored that the engine calls a duplicate: it says so as well
-    /// while an earlier copy is proposed only, and a new leader may not know that one.
-    ///
-    /// Sends the message again so that it cannot be stored: a stream with several copies looks for
-    /// its id first. One with a single copy proposes nothing that it does not store.
-    async fn look_for(&self, message: &NewMessage) -> AppendAnswer {
-        if self.options().replicas == 1 {
-            return AppendAnswer::Duplicate;
-        }
-        let probe = message.clone().after(IMPOSSIBLE_SEQUENCE);
-        let headers = Some(probe.stored_headers());
-        let answer = self.request(APPEND, probe.subject, headers, Bytes::new());
-        match sort(read_answer(answer.await), 1) {
-            AppendAnswer::Overtaken => AppendAnswer::Unknown(EngineError::unanswered(
-                APPEND,
-                &"an earlier copy of the batch was not stored after all",
-            )),
-            answer => answer,
-        }
+/// Finds out if the message is stored that the engine calls a duplicate: it says so as well
+/// while an earlier copy is proposed only, and a new leader may not know that one.
+///
+/// Sends the message again so that it cannot be stored: a stream with several copies looks for
+/// its id first. One with a single copy proposes nothing that it does not store.
+async fn look_for(connection: &Connection, message: &NewMessage) -> AppendAnswer {
+    if connection.options().replicas == 1 {
+        return AppendAnswer::Duplicate;
+    }
+    let probe = message.clone().after(IMPOSSIBLE_SEQUENCE);
+    let headers = Some(probe.stored_headers());
+    let answer = connection.request(APPEND, probe.subject, headers, Bytes::new());
+    match sort(read_answer(answer.await), 1) {
+        AppendAnswer::Overtaken => AppendAnswer::Unknown(EngineError::unanswered(
+            APPEND,
+            &"an earlier copy of the batch was not stored after all",
+        )),
+        answer => answer,
     }
 }
 

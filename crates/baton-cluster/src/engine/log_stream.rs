@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::append::{AppendAnswer, NewMessage};
+use super::append::{AppendAnswer, NewMessage, append};
 use super::connection::Connection;
 use super::consumer::{Consumer, StoredMessage};
 use super::delivery::Delivery;
 use super::error::EngineError;
-use super::stored_messages::StreamState;
+use super::stored_messages::{self, StreamState};
 use super::subjects::Names;
 
 /// A stream of the log. Clones are handles of the same.
@@ -46,7 +46,7 @@ impl LogStream {
     /// To find out about an answer that was lost, call it again with the same messages in the same
     /// order, within the dedupe window of the first attempt.
     pub async fn append(&self, messages: &[NewMessage]) -> AppendAnswer {
-        self.connection.append(messages).await
+        append(&self.connection, messages).await
     }
 
     /// Asks the engine to send all messages from a sequence on, of these subjects or, if there are
@@ -72,7 +72,7 @@ impl LogStream {
     /// # Errors
     /// [`EngineError::Unanswered`].
     pub async fn tail(&self, subject: &str, from: u64) -> Result<Vec<StoredMessage>, EngineError> {
-        let read = self.connection.read(&self.name, subject, from).await?;
+        let read = stored_messages::read(&self.connection, &self.name, subject, from).await?;
         let messages = read.into_iter().map(|(sequence, message)| StoredMessage {
             sequence,
             subject: message.subject.to_string(),
@@ -86,9 +86,7 @@ impl LogStream {
     /// # Errors
     /// [`EngineError::Unanswered`]: it may be done or not; [`EngineError::Rejected`].
     pub async fn purge(&self, subject: String, before: u64) -> Result<(), EngineError> {
-        self.connection
-            .purge(&self.name, subject, Some(before))
-            .await
+        stored_messages::purge(&self.connection, &self.name, subject, Some(before)).await
     }
 
     /// Returns the extent of the stream, as its leader knows it.
@@ -96,7 +94,7 @@ impl LogStream {
     /// # Errors
     /// [`EngineError::Unanswered`], [`EngineError::Rejected`].
     pub async fn state(&self) -> Result<StreamState, EngineError> {
-        self.connection.stream_state(&self.name).await
+        stored_messages::stream_state(&self.connection, &self.name).await
     }
 
     /// Returns the subjects that have a message and match a filter, as the leader knows them.
@@ -104,6 +102,6 @@ impl LogStream {
     /// # Errors
     /// [`EngineError::Unanswered`], [`EngineError::Rejected`].
     pub async fn subjects(&self, filter: &str) -> Result<Vec<String>, EngineError> {
-        self.connection.subjects(&self.name, filter).await
+        stored_messages::subjects(&self.connection, &self.name, filter).await
     }
 }

@@ -45,48 +45,48 @@ pub(crate) struct JetStreamConfig {
     pub(crate) sync_always: bool,
 }
 
-impl Connection {
-    /// Asks all servers; returns the answers of those that answered, which may be none.
-    pub(crate) async fn server_states(&self) -> Result<Vec<ServerState>, EngineError> {
-        let mut states = self.states_over_nats().await?;
-        for monitor in &self.options().monitors {
-            match state_over_http(monitor, self.options().answer_timeout).await {
-                Ok(state) => states.push(state),
-                Err(reason) => {
-                    tracing::warn!(%monitor, %reason, "a monitor of the engine does not answer");
-                }
+/// Asks all servers; returns the answers of those that answered, which may be none.
+pub(crate) async fn server_states(
+    connection: &Connection,
+) -> Result<Vec<ServerState>, EngineError> {
+    let mut states = states_over_nats(connection).await?;
+    for monitor in &connection.options().monitors {
+        match state_over_http(monitor, connection.options().answer_timeout).await {
+            Ok(state) => states.push(state),
+            Err(reason) => {
+                tracing::warn!(%monitor, %reason, "a monitor of the engine does not answer");
             }
         }
-        states.sort_by(|one, other| one.name.cmp(&other.name));
-        states.dedup_by(|one, other| one.name == other.name);
-        Ok(states)
     }
+    states.sort_by(|one, other| one.name.cmp(&other.name));
+    states.dedup_by(|one, other| one.name == other.name);
+    Ok(states)
+}
 
-    async fn states_over_nats(&self) -> Result<Vec<ServerState>, EngineError> {
-        let failed = |error| EngineError::unanswered("the question for the servers' state", &error);
-        let client = self.client();
-        let inbox = client.new_inbox();
-        let subscribed = client.subscribe(inbox.clone()).await;
-        let mut answers = subscribed.map_err(|error| failed(error.to_string()))?;
-        let asked = client.publish_with_reply(PING, inbox, Bytes::new()).await;
-        asked.map_err(|error| failed(error.to_string()))?;
-        let mut states = Vec::new();
-        let mut patience = self.options().answer_timeout;
-        while let Ok(Some(answer)) = tokio::time::timeout(patience, answers.next()).await {
-            if answer.status == Some(StatusCode::NO_RESPONDERS) {
-                break;
-            }
-            if let Ok(report) = serde_json::from_slice::<Report>(&answer.payload) {
-                states.push(ServerState {
-                    name: report.server.name,
-                    version: report.server.ver,
-                    jetstream: report.data.config,
-                });
-            }
-            patience = LAST_ANSWER;
+async fn states_over_nats(connection: &Connection) -> Result<Vec<ServerState>, EngineError> {
+    let failed = |error| EngineError::unanswered("the question for the servers' state", &error);
+    let client = connection.client();
+    let inbox = client.new_inbox();
+    let subscribed = client.subscribe(inbox.clone()).await;
+    let mut answers = subscribed.map_err(|error| failed(error.to_string()))?;
+    let asked = client.publish_with_reply(PING, inbox, Bytes::new()).await;
+    asked.map_err(|error| failed(error.to_string()))?;
+    let mut states = Vec::new();
+    let mut patience = connection.options().answer_timeout;
+    while let Ok(Some(answer)) = tokio::time::timeout(patience, answers.next()).await {
+        if answer.status == Some(StatusCode::NO_RESPONDERS) {
+            break;
         }
-        Ok(states)
+        if let Ok(report) = serde_json::from_slice::<Report>(&answer.payload) {
+            states.push(ServerState {
+                name: report.server.name,
+                version: report.server.ver,
+                jetstream: report.data.config,
+            });
+        }
+        patience = LAST_ANSWER;
     }
+    Ok(states)
 }
 
 /// The answer over NATS.

@@ -10,7 +10,7 @@ use async_nats::jetstream::stream::RawMessageErrorKind;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::append::{AppendAnswer, NewMessage};
+use super::append::{AppendAnswer, NewMessage, append};
 use super::connection::Connection;
 use super::delivery::Delivery;
 use super::error::EngineError;
@@ -80,7 +80,7 @@ impl SharedTable {
             .collect();
         let id = format!("{key}.{replaces}.{hex}");
         let message = NewMessage::new(self.subject(key), id, value).after(replaces);
-        match self.connection.append(&[message]).await {
+        match append(&self.connection, &[message]).await {
             AppendAnswer::Stored { last, .. } => Ok(Written::As(last)),
             AppendAnswer::Duplicate => Ok(Written::Earlier),
             AppendAnswer::Overtaken => Ok(Written::Overtaken),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::append::{AppendAnswer, NewMessage};
+use super::append::{AppendAnswer, NewMessage, append};
 use super::connection::Connection;
 use super::error::EngineError;
 use super::message_parts::{self, Assembler};
+use super::stored_messages;
 use super::subjects::Names;
 use crate::core::{DocumentKey, StreamPosition};
 
@@ -71,7 +72,7 @@ impl SnapshotStore {
                 message
             })
             .collect();
-        match self.connection.append(&messages).await {
+        match append(&self.connection, &messages).await {
             AppendAnswer::Stored { .. } | AppendAnswer::Duplicate => Ok(Put::Stored),
             AppendAnswer::Overtaken => Ok(Put::Taken),
             AppendAnswer::Unknown(error) | AppendAnswer::Refused(error) => Err(error),
@@ -86,7 +87,9 @@ impl SnapshotStore {
         let subject = self.subject(key);
         let mut assembler = Assembler::default();
         let mut found = None;
-        for (sequence, message) in self.connection.read(&self.stream, &subject, 1).await? {
+        for (sequence, message) in
+            stored_messages::read(&self.connection, &self.stream, &subject, 1).await?
+        {
             let headers = message.headers.as_ref();
             let whole = assembler.push(&subject, sequence, headers, message.payload)?;
             if whole.is_some() && found.is_some() {
@@ -123,7 +126,7 @@ impl SnapshotStore {
     }
 
     async fn list(&self, filter: &str) -> Result<Vec<SnapshotKey>, EngineError> {
-        let subjects = self.connection.subjects(&self.stream, filter).await?;
+        let subjects = stored_messages::subjects(&self.connection, &self.stream, filter).await?;
         let keys = subjects.iter().filter_map(|subject| {
             let (document, at) = self.names.snapshot_of(subject)?;
             Some(SnapshotKey { document, at })
@@ -139,7 +142,7 @@ impl SnapshotStore {
     /// [`EngineError::Unanswered`]: it may be removed or not; [`EngineError::Rejected`].
     pub async fn remove(&self, key: &SnapshotKey) -> Result<(), EngineError> {
         let subject = self.subject(key);
-        self.connection.purge(&self.stream, subject, None).await
+        stored_messages::purge(&self.connection, &self.stream, subject, None).await
     }
 
     fn subject(&self, key: &SnapshotKey) -> String {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::connection::Connection;
 use super::error::EngineError;
 use super::options::EngineOptions;
-use super::server_state::ServerState;
+use super::server_state::{ServerState, server_states};
 use super::stream_setup;
 
 /// The oldest version of nats-server that knows atomic batches.
@@ -52,7 +52,7 @@ async fn run_once(connection: &Connection) -> Result<(), EngineError> {
         }
         Err(error) => return Err(error),
     }
-    check_states(&connection.server_states().await?, connection.options())?;
+    check_states(&server_states(connection).await?, connection.options())?;
     stream_setup::run(connection).await
 }
 

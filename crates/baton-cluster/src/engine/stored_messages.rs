@@ -57,129 +57,136 @@ struct SubjectsState {
     subjects: HashMap<String, u64>,
 }
 
-impl Connection {
-    /// Returns the state of a stream, as its leader knows it.
-    pub(crate) async fn stream_state(&self, stream: &str) -> Result<StreamState, EngineError> {
+/// Returns the state of a stream, as its leader knows it.
+pub(crate) async fn stream_state(
+    connection: &Connection,
+    stream: &str,
+) -> Result<StreamState, EngineError> {
+    let path = format!("STREAM.INFO.{stream}");
+    let info: StreamInfo = connection.ask(QUESTION, path, &json!({})).await?;
+    Ok(StreamState {
+        first: info.state.first_sequence,
+        last: info.state.last_sequence,
+        messages: info.state.messages,
+        bytes: info.state.bytes,
+        subjects: info.state.subjects_count,
+    })
+}
+
+/// Returns the subjects of a stream that match `filter`, as its leader knows them.
+pub(crate) async fn subjects(
+    connection: &Connection,
+    stream: &str,
+    filter: &str,
+) -> Result<Vec<String>, EngineError> {
+    let mut subjects = Vec::new();
+    loop {
+        let question = json!({ "subjects_filter": filter, "offset": subjects.len() });
         let path = format!("STREAM.INFO.{stream}");
-        let info: StreamInfo = self.ask(QUESTION, path, &json!({})).await?;
-        Ok(StreamState {
-            first: info.state.first_sequence,
-            last: info.state.last_sequence,
-            messages: info.state.messages,
-            bytes: info.state.bytes,
-            subjects: info.state.subjects_count,
-        })
-    }
-
-    /// Returns the subjects of a stream that match `filter`, as its leader knows them.
-    pub(crate) async fn subjects(
-        &self,
-        stream: &str,
-        filter: &str,
-    ) -> Result<Vec<String>, EngineError> {
-        let mut subjects = Vec::new();
-        loop {
-            let question = json!({ "subjects_filter": filter, "offset": subjects.len() });
-            let path = format!("STREAM.INFO.{stream}");
-            let page: SubjectsPage = self.ask(QUESTION, path, &question).await?;
-            let found = page.state.subjects.len();
-            subjects.extend(page.state.subjects.into_keys());
-            if found == 0 || subjects.len() >= page.total {
-                return Ok(subjects);
-            }
+        let page: SubjectsPage = connection.ask(QUESTION, path, &question).await?;
+        let found = page.state.subjects.len();
+        subjects.extend(page.state.subjects.into_keys());
+        if found == 0 || subjects.len() >= page.total {
+            return Ok(subjects);
         }
     }
+}
 
-    /// Removes the messages of a subject before a sequence; all without one.
-    pub(crate) async fn purge(
-        &self,
-        stream: &str,
-        subject: String,
-        before: Option<u64>,
-    ) -> Result<(), EngineError> {
-        let mut question = json!({ "filter": subject });
-        if let Some(before) = before {
-            question["seq"] = before.into();
-        }
-        let path = format!("STREAM.PURGE.{stream}");
-        self.ask::<serde_json::Value>("a purge", path, &question)
-            .await
-            .map(|_| ())
+/// Removes the messages of a subject before a sequence; all without one.
+pub(crate) async fn purge(
+    connection: &Connection,
+    stream: &str,
+    subject: String,
+    before: Option<u64>,
+) -> Result<(), EngineError> {
+    let mut question = json!({ "filter": subject });
+    if let Some(before) = before {
+        question["seq"] = before.into();
     }
+    let path = format!("STREAM.PURGE.{stream}");
+    connection
+        .ask::<serde_json::Value>("a purge", path, &question)
+        .await
+        .map(|_| ())
+}
 
-    /// Reads the messages of a subject from a sequence on. May be behind; see the module.
-    pub(crate) async fn read(
-        &self,
-        stream: &str,
-        subject: &str,
-        from: u64,
-    ) -> Result<Vec<(u64, Message)>, EngineError> {
-        let mut messages = Vec::new();
-        let mut next = from.max(1);
-        loop {
-            let page = self.read_page(stream, subject, next).await?;
-            next = page.messages.last().map_or(next, |(last, _)| last + 1);
-            messages.extend(page.messages);
-            if page.done {
-                return Ok(messages);
-            }
+/// Reads the messages of a subject from a sequence on. May be behind; see the module.
+pub(crate) async fn read(
+    connection: &Connection,
+    stream: &str,
+    subject: &str,
+    from: u64,
+) -> Result<Vec<(u64, Message)>, EngineError> {
+    let mut messages = Vec::new();
+    let mut next = from.max(1);
+    loop {
+        let page = read_page(connection, stream, subject, next).await?;
+        next = page.messages.last().map_or(next, |(last, _)| last + 1);
+        messages.extend(page.messages);
+        if page.done {
+            return Ok(messages);
         }
     }
+}
 
-    async fn read_page(&self, stream: &str, subject: &str, from: u64) -> Result<Page, EngineError> {
-        let failed = |error| EngineError::unanswered(READ, &error);
-        let client = self.client();
-        let inbox = client.new_inbox();
-        let subscribed = client.subscribe(inbox.clone()).await;
-        let mut answers = subscribed.map_err(|error| failed(error.to_string()))?;
-        let question = json!({
-            "batch": PAGE, "max_bytes": PAGE_BYTES, "next_by_subj": subject, "seq": from,
-        });
-        let path = format!("$JS.API.DIRECT.GET.{stream}");
-        let asked = client.publish_with_reply(path, inbox, question.to_string().into());
-        asked.await.map_err(|error| failed(error.to_string()))?;
-        let mut page = Page::default();
-        let mut former = None;
-        loop {
-            let patience = self.options().answer_timeout;
-            let answer = tokio::time::timeout(patience, answers.next()).await;
-            let Ok(Some(answer)) = answer else {
-                return Err(failed("it took too long".to_owned()));
-            };
-            match answer.status {
-                None => {
-                    let mut answer = answer;
-                    let headers = answer.headers.as_ref();
-                    let sequence = number(headers, header::NATS_SEQUENCE);
-                    let after = number(headers, header::NATS_LAST_SEQUENCE);
-                    let sequence = sequence.ok_or_else(|| failed("no sequence".to_owned()))?;
-                    if former.is_some() && after != former {
-                        return Err(failed("a message is missing".to_owned()));
-                    }
-                    former = Some(sequence);
-                    // The answer came to this question's own subject; the message's is a header.
-                    let subject = headers.and_then(|headers| headers.get(header::NATS_SUBJECT));
-                    if let Some(subject) = subject {
-                        answer.subject = subject.as_str().into();
-                    }
-                    page.messages.push((sequence, answer));
+async fn read_page(
+    connection: &Connection,
+    stream: &str,
+    subject: &str,
+    from: u64,
+) -> Result<Page, EngineError> {
+    let failed = |error| EngineError::unanswered(READ, &error);
+    let client = connection.client();
+    let inbox = client.new_inbox();
+    let subscribed = client.subscribe(inbox.clone()).await;
+    let mut answers = subscribed.map_err(|error| failed(error.to_string()))?;
+    let question = json!({
+        "batch": PAGE, "max_bytes": PAGE_BYTES, "next_by_subj": subject, "seq": from,
+    });
+    let path = format!("$JS.API.DIRECT.GET.{stream}");
+    let asked = client.publish_with_reply(path, inbox, question.to_string().into());
+    asked.await.map_err(|error| failed(error.to_string()))?;
+    let mut page = Page::default();
+    let mut former = None;
+    loop {
+        let patience = connection.options().answer_timeout;
+        let answer = tokio::time::timeout(patience, answers.next()).await;
+        let Ok(Some(answer)) = answer else {
+            return Err(failed("it took too long".to_owned()));
+        };
+        match answer.status {
+            None => {
+                let mut answer = answer;
+                let headers = answer.headers.as_ref();
+                let sequence = number(headers, header::NATS_SEQUENCE);
+                let after = number(headers, header::NATS_LAST_SEQUENCE);
+                let sequence = sequence.ok_or_else(|| failed("no sequence".to_owned()))?;
+                if former.is_some() && after != former {
+                    return Err(failed("a message is missing".to_owned()));
                 }
-                Some(StatusCode::NOT_FOUND) => {
-                    page.done = true;
-                    return Ok(page);
+                former = Some(sequence);
+                // The answer came to this question's own subject; the message's is a header.
+                let subject = headers.and_then(|headers| headers.get(header::NATS_SUBJECT));
+                if let Some(subject) = subject {
+                    answer.subject = subject.as_str().into();
                 }
-                Some(status) if status.as_u16() == 204 => {
-                    let pending = answer.headers.as_ref();
-                    let pending = pending.and_then(|headers| headers.get("Nats-Num-Pending"));
-                    page.done = pending.is_none_or(|pending| pending.as_str() == "0");
-                    page.done |= page.messages.is_empty();
-                    return Ok(page);
-                }
-                Some(StatusCode::NO_RESPONDERS) => {
-                    return Err(failed("no server has the stream".to_owned()));
-                }
-                Some(status) => return Err(failed(format!("status {status}"))),
+                page.messages.push((sequence, answer));
             }
+            Some(StatusCode::NOT_FOUND) => {
+                page.done = true;
+                return Ok(page);
+            }
+            Some(status) if status.as_u16() == 204 => {
+                let pending = answer.headers.as_ref();
+                let pending = pending.and_then(|headers| headers.get("Nats-Num-Pending"));
+                page.done = pending.is_none_or(|pending| pending.as_str() == "0");
+                page.done |= page.messages.is_empty();
+                return Ok(page);
+            }
+            Some(StatusCode::NO_RESPONDERS) => {
+                return Err(failed("no server has the stream".to_owned()));
+            }
+            Some(status) => return Err(failed(format!("status {status}"))),
         }
     }
 }
