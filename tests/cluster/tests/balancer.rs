@@ -39,6 +39,7 @@ async fn clients_of_a_node_that_is_killed_or_stands_still_are_sent_to_the_others
     options.silent_after = Duration::from_secs(3600);
     let client = Client::connect(options).unwrap();
     let mut events = client.events();
+    is_welcomed(&mut events).await;
     within("the first sync", client.synced()).await.unwrap();
 
     let holds = |server: &ServerProcess| {
