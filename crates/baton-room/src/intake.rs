@@ -14,6 +14,7 @@ mod lock_ops;
 mod park_ops;
 mod read_only;
 mod settlement;
+mod unjudged;
 mod update_intake;
 mod update_stream;
 
@@ -21,4 +22,5 @@ pub use budget::{Budget, BudgetRefusals, Growth, StorageLimit};
 
 pub(crate) use inboxes::{DrainDelay, Inboxes};
 pub(crate) use park_ops::{finished_recoveries, next_finished_recovery, own_merges};
+pub(crate) use unjudged::{judge_placed, judge_returned, take_update};
 pub(crate) use update_intake::Intake;

@@ -12,6 +12,6 @@ mod hello;
 mod session_table;
 
 pub(crate) use awareness::AwarenessRelay;
-pub(crate) use connection::Channel;
+pub(crate) use connection::{Attachment, Channel};
 pub(crate) use entrance::Entry;
-pub(crate) use session_table::{Attachment, Sessions};
+pub(crate) use session_table::Sessions;

@@ -211,21 +211,23 @@ impl Reference {
                     self.enter(NewestLock::Recovering { by, fence });
                 }
             }
-            Event::ConnectionsLost { sessions } => {
-                for session in sessions {
-                    let is_connected = |one: &&mut Someone| one.presence != Presence::Away;
-                    let Some(one) = self.someone(*session).filter(is_connected) else {
-                        continue;
-                    };
-                    one.presence = Presence::Away;
-                    if let Some((by, fence)) = self.party().filter(|(by, _)| by == session) {
-                        self.enter(NewestLock::Recovering { by, fence });
-                    }
-                }
-            }
+            Event::ConnectionsLost { ref sessions } => self.lose_connections(sessions),
             _ => self.come_or_go(event),
         }
         self.settle(trying);
+    }
+
+    fn lose_connections(&mut self, sessions: &[SessionId]) {
+        for session in sessions {
+            let is_connected = |one: &&mut Someone| one.presence != Presence::Away;
+            let Some(one) = self.someone(*session).filter(is_connected) else {
+                continue;
+            };
+            one.presence = Presence::Away;
+            if let Some((by, fence)) = self.party().filter(|(by, _)| by == session) {
+                self.enter(NewestLock::Recovering { by, fence });
+            }
+        }
     }
 
     fn refuse(&mut self, session: SessionId) {
@@ -371,7 +373,7 @@ fn some_event(random: &mut Random, lock_state: &LockState, fences: &[Fence]) -> 
         20 => Event::GraceOver { session, fence },
         21 => Event::RecoveryOver { session, fence },
         _ if random.chance(20) => Event::Restarted,
-        22 | 23 => Event::ConnectionsLost {
+        _ if random.chance(25) => Event::ConnectionsLost {
             sessions: vec![session, SessionId(random.below(6) + 1)],
         },
         _ if random.chance(50) => Event::AutoPassSet(AutoPass::Off),

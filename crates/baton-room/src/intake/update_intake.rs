@@ -18,7 +18,7 @@ use super::settlement::{barrier, close_malformed, known, parked_before, refuse};
 use crate::context::Context;
 use crate::message::{ConnectionId, Ending, Outgoing, Receipts};
 use crate::options::ReadOnlyEdits;
-use crate::reaction::{Answer, ProposedRecord, Reaction, StreamedUpdate};
+use crate::reaction::{Answer, ProposedRecord, Reaction};
 use crate::replica::{CheckedUpdate, Destination};
 
 /// Time that a large update which is kept aside waits after something changed for it: it is not
@@ -33,7 +33,7 @@ pub(crate) struct Intake {
     large_due: Option<Time>,
     /// The next record in the log may decide about early messages.
     pub(super) judge_again: bool,
-    budget: EditBudget,
+    pub(super) budget: EditBudget,
 }
 
 impl Intake {
@@ -57,12 +57,6 @@ impl Intake {
                 return close_malformed(&mut self.inboxes, connection, &fault, out);
             }
         };
-        if cx.options.host.is_some()
-            && let Some(inbox) = self.inboxes.get(connection)
-            && !(inbox.proposed == 0 && inbox.stream.is_empty())
-        {
-            return self.propose_unjudged(connection, kind, update, cx, out);
-        }
         let inboxes = &mut self.inboxes;
         let done = read_only::drop_edit(inboxes, connection, kind, &update, cx, out)
             || self.keep_early(connection, kind, &update, cx, out);
@@ -70,93 +64,6 @@ impl Intake {
         if kind == SyncKind::Step2 {
             self.resynced(connection, proposed, cx, out);
             client_ops::take_up_deferred(&mut self.inboxes, connection, cx, out);
-        }
-    }
-
-    /// Proposes an update behind others of its connection that are in flight.
-    fn propose_unjudged(
-        &mut self,
-        connection: ConnectionId,
-        kind: SyncKind,
-        update: CheckedUpdate,
-        cx: Context<'_>,
-        out: &mut Vec<Reaction>,
-    ) {
-        let Some(inbox) = self.inboxes.get_mut(connection) else {
-            return;
-        };
-        let number = inbox.handshake.count(update.owned_scan(), kind);
-        let wants_receipts = inbox.wants_receipts() || !cx.sessions.is_stock(connection);
-        let document = cx.state.document().state();
-        if let Err(limit) = self.budget.take(&update.scan(), document) {
-            inbox.handshake.lost(number);
-            let (code, reason) = (ErrorCode::Limit, limit.to_string());
-            let inboxes = &mut self.inboxes;
-            return refuse(inboxes, connection, code, Ending::Limit, reason, cx, out);
-        }
-        inbox.stream.push(&update);
-        if wants_receipts {
-            self.inboxes.set_unsaved(connection);
-        }
-        out.push(Reaction::Propose(ProposedRecord::Update {
-            connection,
-            update,
-            at_ms: None,
-            is_suggestion: false,
-            streamed: Some(StreamedUpdate { number, kind }),
-        }));
-    }
-
-    /// Judges an update that was proposed before it could be, at its position, before it takes
-    /// effect. On one machine it would be judged by the same state.
-    pub(crate) fn judge_placed(
-        &mut self,
-        connection: ConnectionId,
-        streamed: StreamedUpdate,
-        update: &CheckedUpdate,
-        cx: Context<'_>,
-        out: &mut Vec<Reaction>,
-    ) {
-        let Some(inbox) = self.inboxes.get_mut(connection) else {
-            return;
-        };
-        inbox.stream.placed(update.bytes().len());
-        if inbox.proposed > 0 {
-            // An earlier one is on its way again.
-            return inbox.stream.keep(streamed, update.clone());
-        }
-        let mut update = update.clone();
-        let admission = update.admission(cx.author_of(connection), &cx.state.write_check());
-        let StreamedUpdate { number, kind } = streamed;
-        let basis = cx.state.basis(admission);
-        let scan = update.owned_scan();
-        match inbox.handshake.counted(number, scan, kind, basis) {
-            // Its record is here.
-            Verdict::Admit(_) => {}
-            verdict => {
-                self.follow_verdict(connection, verdict, Some(update), cx, out);
-            }
-        }
-    }
-
-    /// Judges the updates that have their positions and waited for an earlier one.
-    pub(crate) fn judge_returned(
-        &mut self,
-        connection: ConnectionId,
-        cx: Context<'_>,
-        out: &mut Vec<Reaction>,
-    ) {
-        while let Some(inbox) = self.inboxes.get_mut(connection)
-            && inbox.proposed == 0
-            && let Some((streamed, mut update)) = inbox.stream.next_returned()
-        {
-            let admission = update.admission(cx.author_of(connection), &cx.state.write_check());
-            let StreamedUpdate { number, kind } = streamed;
-            let basis = cx.state.basis(admission);
-            let scan = update.owned_scan();
-            let verdict = inbox.handshake.counted(number, scan, kind, basis);
-            self.follow_verdict(connection, verdict, Some(update), cx, out);
-            self.retry_one(connection, cx, out);
         }
     }
 
@@ -207,7 +114,7 @@ impl Intake {
 
     /// Does what a handshake wants. `came` is the message that it judged, if one came. Returns true
     /// if something was proposed.
-    fn follow_verdict(
+    pub(super) fn follow_verdict(
         &mut self,
         connection: ConnectionId,
         verdict: Verdict,
@@ -379,7 +286,7 @@ impl Intake {
 
     /// Takes up what one connection has aside, up to the first piece that becomes a record: the
     /// record brings the next. Returns true if one does.
-    fn retry_one(
+    pub(super) fn retry_one(
         &mut self,
         connection: ConnectionId,
         cx: Context<'_>,

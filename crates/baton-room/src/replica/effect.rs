@@ -5,6 +5,8 @@ use baton_sync::control_channel::{Outcome, ParkView};
 use baton_sync::scan::OwnedScan;
 use bytes::Bytes;
 
+use super::record::Record;
+
 /// One thing that a record changed.
 #[derive(Debug)]
 pub(crate) enum Effect {
@@ -29,7 +31,17 @@ pub(crate) enum Effect {
 
 impl Effect {
     /// Returns the effect of a record about a session that went on in another way meanwhile.
-    pub(crate) fn late() -> Self {
+    pub(super) fn late(record: Record) -> Self {
+        match record {
+            Record::Update { update, .. } | Record::Suggested { update, .. } => {
+                Self::Nothing(update)
+            }
+            _ => Self::overtaken(),
+        }
+    }
+
+    /// Returns the effect of anything else than an edit that came too late.
+    pub(super) fn overtaken() -> Self {
         let message = "this session went on over another connection meanwhile; nothing changed";
         Self::Denied(Outcome::Stale, message.to_owned())
     }

@@ -251,7 +251,7 @@ mod tests {
                     shown,
                     record: resumed,
                 },
-                &[FRAMED, 0, 5, 9, 0, FORMAT, 3, 22],
+                &[FRAMED, 0, 5, 9, 0, FORMAT, 3, 24],
             ),
             (Record::HostLost { host }, &[FRAMED, 2, 5]),
         ];

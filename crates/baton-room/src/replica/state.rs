@@ -257,12 +257,7 @@ impl ReplicatedState {
                 since,
                 record,
             } if self.attachments().since(session) != since => {
-                effects.push(match *record {
-                    Record::Update { update, .. } | Record::Suggested { update, .. } => {
-                        Effect::Nothing(update)
-                    }
-                    _ => Effect::late(),
-                });
+                effects.push(Effect::late(*record));
             }
             Record::Since { record, .. } => self.decide(position, *record, checked, effects),
             Record::HostLost { host } => self.membership.lose_host(position, host, effects),
@@ -331,7 +326,7 @@ impl ReplicatedState {
                 .membership
                 .enter(position, entrance, attaching, effects)
         {
-            effects.push(Effect::late());
+            effects.push(Effect::overtaken());
         }
     }
 

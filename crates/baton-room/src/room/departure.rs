@@ -71,7 +71,7 @@ pub(super) fn disconnect(room: &mut Room, connection: ConnectionId, how: Departu
 }
 
 fn remove_awareness(room: &mut Room, connection: ConnectionId, now: Time) {
-    let removed = room.sessions.remove_awareness(connection);
+    let removed = room.sessions.awareness_mut().removed(connection);
     if let Some(removal) = removed.broadcast {
         announce(room, removal, now);
     }

@@ -6,6 +6,7 @@ use baton_sync::StateVector;
 use super::reactions::carry_out;
 use super::{Room, departure};
 use crate::context::context;
+use crate::intake::take_update;
 use crate::message::{ConnectionId, Ending, Incoming};
 use crate::reaction::{Answer, ProposedRecord, Reaction};
 use crate::sessions::Entry;
@@ -74,7 +75,7 @@ pub(super) fn take_in(
         }),
         Some(Incoming::Sync(kind, update)) => {
             let cx = context!(room, now);
-            room.intake.update(connection, kind, update, cx, &mut out);
+            take_update(&mut room.intake, connection, kind, update, cx, &mut out);
         }
         Some(Incoming::Channel(payload)) => {
             let cx = context!(room, now);

@@ -5,7 +5,7 @@ use baton_presence::{Change, Event, Time};
 use super::reactions::carry_out;
 use super::{Room, other_hosts};
 use crate::context::context;
-use crate::intake::own_merges;
+use crate::intake::{judge_placed, judge_returned, own_merges};
 use crate::message::{ConnectionId, Departure, Ending};
 use crate::reaction::{Origin, ProposedRecord};
 use crate::replica::{CheckedUpdate, Effect, Record};
@@ -51,8 +51,14 @@ impl PlacedRecord {
         if let (Origin::Streamed(connection, streamed), Some(update)) = (&origin, &checked) {
             let mut out = Vec::new();
             let cx = context!(room, now);
-            room.intake
-                .judge_placed(*connection, *streamed, update, cx, &mut out);
+            judge_placed(
+                &mut room.intake,
+                *connection,
+                *streamed,
+                update,
+                cx,
+                &mut out,
+            );
             carry_out(room, out, now);
         }
         let mut effects = std::mem::take(&mut room.effects);
@@ -115,7 +121,7 @@ impl PlacedRecord {
             }
         }
         if let Some(author) = origin.author() {
-            room.intake.judge_returned(author, cx, &mut out);
+            judge_returned(&mut room.intake, author, cx, &mut out);
         }
         room.intake
             .follow_record(updated, locks_changed, cx, &mut out);

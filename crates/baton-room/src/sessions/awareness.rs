@@ -150,7 +150,8 @@ impl AwarenessRelay {
         self.table.transfer(from, to);
     }
 
-    pub(super) fn removed(&mut self, connection: ConnectionId) -> AwarenessRemoval {
+    /// Removes the entries of a connection.
+    pub(crate) fn removed(&mut self, connection: ConnectionId) -> AwarenessRemoval {
         let removed = self.table.removed(EntryOwner::Here(connection));
         let here = |(owner, removal)| Some((connection_of(owner)?, removal));
         AwarenessRemoval {

@@ -3,7 +3,7 @@
 use baton_presence::{Rights, SessionId, SessionRole};
 use baton_sync::awareness::UserStamp;
 
-use crate::message::Arrival;
+use crate::message::{Arrival, ConnectionId};
 
 /// Stage of a connection on its way in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,16 @@ pub(crate) enum Channel {
     Opening,
     /// It has its welcome.
     Open,
+}
+
+/// A connection that got its session.
+pub(crate) struct Attachment {
+    pub(crate) session: SessionId,
+    pub(crate) resumed: bool,
+    /// The connection that the session had before.
+    pub(crate) superseded: Option<ConnectionId>,
+    /// State of the channel on the connection; `None` if the connection is gone.
+    pub(crate) channel: Option<Channel>,
 }
 
 pub(super) struct Connection {

@@ -9,9 +9,9 @@ use baton_presence::{
 };
 use baton_sync::awareness::{AwarenessRefusal, UserStamp};
 
-use super::awareness::{AwarenessRelay, AwarenessRemoval, Speaker};
+use super::awareness::{AwarenessRelay, Speaker};
 use super::client_id_claims::ClientIdClaims;
-use super::connection::{Channel, Connection, ConnectionStage, user_stamp};
+use super::connection::{Attachment, Channel, Connection, ConnectionStage, user_stamp};
 use super::greeting_liveness::{GreetingLiveness, GreetingLook};
 use crate::error::LoadError;
 use crate::message::{Arrival, ConnectionId, Departure};
@@ -37,16 +37,6 @@ pub(crate) struct Sessions {
     stamps_awareness: bool,
     /// Other hosts may have sessions of the same document.
     is_hosted: bool,
-}
-
-/// A connection that got its session.
-pub(crate) struct Attachment {
-    pub(crate) session: SessionId,
-    pub(crate) resumed: bool,
-    /// The connection that the session had before.
-    pub(crate) superseded: Option<ConnectionId>,
-    /// State of the channel on the connection; `None` if the connection is gone.
-    pub(crate) channel: Option<Channel>,
 }
 
 impl Sessions {
@@ -111,11 +101,6 @@ impl Sessions {
             (Departure::Done, _) | (_, Channel::Closed) => Event::Done { session },
             (Departure::Dropped, _) => Event::Disconnected { session },
         })
-    }
-
-    /// Removes the awareness entries of a connection.
-    pub(crate) fn remove_awareness(&mut self, connection: ConnectionId) -> AwarenessRemoval {
-        self.awareness.removed(connection)
     }
 
     /// Takes the session from its connection, which a record of another host has ended. Returns the
@@ -250,14 +235,11 @@ impl Sessions {
         (rights != peer.rights).then_some(Event::RightsSet { session, rights })
     }
 
-    /// Opens the channel of a connection, with its welcome. Returns false if it is gone.
-    pub(crate) fn open_channel(&mut self, connection: ConnectionId) -> bool {
-        let here = self.connections.get_mut(&connection);
-        let is_here = here.is_some();
-        if let Some(here) = here {
+    /// Opens the channel of a connection, with its welcome. Harmless for one that is gone.
+    pub(crate) fn open_channel(&mut self, connection: ConnectionId) {
+        if let Some(here) = self.connections.get_mut(&connection) {
             here.channel = Channel::Open;
         }
-        is_here
     }
 
     pub(crate) const fn awareness(&self) -> &AwarenessRelay {
