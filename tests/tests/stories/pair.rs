@@ -23,7 +23,8 @@ pub(crate) struct Pair {
 impl Pair {
     /// On a server with these settings.
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::on(TestServer::with(change).await).await
+        // Boxed: a server and two clients are large, and so would be the futures of all stories.
+        Box::pin(Self::on(TestServer::with(change).await)).await
     }
 
     pub(crate) async fn on(server: TestServer) -> Self {

@@ -32,9 +32,9 @@ impl RelayMessage {
 
     /// Reads a message; `None` for one of a kind that this version does not know.
     pub(crate) fn decode(bytes: &Bytes) -> Option<Self> {
-        match bytes.first()? {
-            &ASK => Some(Self::Ask),
-            &AWARENESS => Some(Self::Awareness(bytes.slice(1..))),
+        match *bytes.first()? {
+            ASK => Some(Self::Ask),
+            AWARENESS => Some(Self::Awareness(bytes.slice(1..))),
             _ => None,
         }
     }

@@ -73,9 +73,9 @@ impl StepResult {
     /// Returns the same, as the connection sees it whose step it was.
     fn of(self, from: Option<NonZeroU64>, state: &MaybeState) -> Self {
         let from = from.map(|number| ConnectionId(number.get()));
-        let awaits = |(state, from): (&Box<DocumentState>, _)| state.awaits_placement(from);
+        let awaits = |(state, from): (&DocumentState, _)| state.awaits_placement(from);
         Self {
-            awaits_placement: state.as_ref().zip(from).is_some_and(awaits),
+            awaits_placement: state.as_deref().zip(from).is_some_and(awaits),
             ..self
         }
     }
