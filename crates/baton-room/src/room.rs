@@ -18,12 +18,10 @@ mod other_hosts;
 mod placed_record;
 mod reactions;
 mod room_load;
+mod room_parts;
 mod settle;
 
-use std::collections::VecDeque;
-
 use baton_presence::{Proposal, Rights, Time};
-use baton_sync::compressed_update::Compression;
 use bytes::Bytes;
 
 use crate::context::context;
@@ -36,8 +34,8 @@ use crate::message::{
 use crate::options::RoomOptions;
 use crate::outbound::{CatchUp, MissedUpdates, Outbound, caught_up};
 use crate::output::Output;
-use crate::reaction::{ProposedRecord, Reaction};
-use crate::replica::{Effect, HostId, ReplicatedState, Snapshots};
+use crate::reaction::ProposedRecord;
+use crate::replica::{HostId, ReplicatedState, Snapshots};
 use crate::sessions::Sessions;
 use crate::token::ResumeToken;
 
@@ -45,24 +43,8 @@ use in_flight::InFlight;
 use opening_records::opening_records;
 use reactions::{carry_out, release};
 pub use room_load::RoomLoad;
-pub use settle::{Awaited, Journal, Placement};
-
-/// An open document; see the module.
-pub struct Room {
-    options: RoomOptions,
-    state: ReplicatedState,
-    sessions: Sessions,
-    intake: Intake,
-    outbound: Outbound,
-    proposals: VecDeque<ProposedRecord>,
-    in_flight: InFlight,
-    /// Time of the last input.
-    now: Time,
-    /// Empty between two calls; kept for its memory.
-    effects: Vec<Effect>,
-    /// Empty between two calls; kept for its memory.
-    reactions: Vec<Reaction>,
-}
+pub use room_parts::Room;
+pub use settle::{Awaited, Journal, RecordPlacement};
 
 impl Room {
     /// Opens from a stored snapshot, with its position, and the records after it, in order. The
@@ -208,8 +190,8 @@ impl Room {
         self.sessions.awareness().own()
     }
 
-    /// Notes that a connection ended. Harmless for one that the room has closed itself. The messages
-    /// that came before are taken up first, if they wait for a record.
+    /// Notes that a connection ended. Harmless for one that the room has closed itself. The
+    /// messages that came before are taken up first, if they wait for a record.
     pub fn disconnect(&mut self, connection: ConnectionId, how: Departure, now: Time) {
         departure::client_left(self, connection, how, now);
     }
@@ -329,16 +311,11 @@ impl Room {
         }
     }
 
-    /// Returns true if a Step1 of this connection is answered with compressed updates, where that is
-    /// of use.
+    /// Returns true if a Step1 of this connection is answered with compressed updates, where
+    /// that is of use.
     #[must_use]
     pub fn compresses_for(&self, to: ConnectionId) -> bool {
-        self.compression_for(to).is_some()
-    }
-
-    fn compression_for(&self, to: ConnectionId) -> Option<Compression> {
-        let asked = self.sessions.takes_compressed(to);
-        self.options.compression.filter(|_| asked)
+        self.sessions.compression_for(to, &self.options).is_some()
     }
 
     /// The budget for edits and awareness, to be set before an input and looked at after it.

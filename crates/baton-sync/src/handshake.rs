@@ -23,6 +23,7 @@
 //! | file | owns |
 //! | --- | --- |
 //! | `sync_handshake` | the steps, and the message that awaits its position in the log |
+//! | `kept_again` | the steps for kept updates, when something changed for them |
 //! | `basis` | what the document and a park say about an update |
 //! | `questions` | the Step1 that is out; what the answers show that the client lacks |
 //! | `kept_updates` | incomplete updates, and the units that each waits for |
@@ -69,6 +70,7 @@
 //! ```
 
 mod basis;
+mod kept_again;
 mod kept_updates;
 mod limits;
 mod questions;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use baton_presence::{Change, Time};
 use baton_room::{
-    Awaited, ConnectionId, Departure, Ending, Incoming, Journal, Outgoing, Output, Park, Placement,
+    Awaited, ConnectionId, Departure, Ending, Incoming, Journal, Outgoing, Output, Park, RecordPlacement,
     Record, Room, SyncKind, protocol_fault,
 };
 use baton_sync::control_channel::ServerMessage;
@@ -57,7 +57,7 @@ impl Journal for SimulatedLog<'_> {
         record: &mut Record,
         _: Awaited,
         now: Time,
-    ) -> Result<Placement, NotEncoded> {
+    ) -> Result<RecordPlacement, NotEncoded> {
         let proposed = record.clone();
         let mut parts = self.world.falsify(room, proposed.clone());
         let last = parts.pop_back().unwrap_or_else(|| proposed.clone());
@@ -78,7 +78,7 @@ impl Journal for SimulatedLog<'_> {
         *record = last;
         let position = pending.position;
         self.pending = Some(pending);
-        Ok(Placement::At(position))
+        Ok(RecordPlacement::At(position))
     }
 
     fn applied(&mut self, room: &mut Room, _: u64, now: Time) {

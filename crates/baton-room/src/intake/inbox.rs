@@ -83,8 +83,8 @@ impl Inbox {
         !self.barriers.is_empty() || self.handshake.ledger().has_unsaved()
     }
 
-    /// Returns true if a further message of this kind can be taken now, on a host of a cluster. Else
-    /// it has to come again when the updates in flight have their positions.
+    /// Returns true if a further message of this kind can be taken now, on a host of a cluster.
+    /// Else it has to come again when the updates in flight have their positions.
     pub(super) fn takes(&self, kind: SyncKind) -> bool {
         let is_idle = self.proposed == 0 && self.stream.is_empty();
         is_idle || (kind == SyncKind::Update && self.early.is_empty() && self.stream.is_open())

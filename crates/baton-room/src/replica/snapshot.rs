@@ -9,8 +9,8 @@ use bytes::Bytes;
 use super::stored::Stored;
 use crate::error::SnapshotError;
 
-/// The source of a snapshot; see [`Snapshots::draft`](crate::Snapshots::draft). It shares the document's
-/// bytes with the room.
+/// The source of a snapshot; see [`Snapshots::draft`](crate::Snapshots::draft). It shares the
+/// document's bytes with the room.
 #[must_use = "a draft is not a snapshot yet"]
 pub struct SnapshotDraft {
     pub(super) position: u64,

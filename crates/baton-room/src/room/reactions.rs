@@ -34,7 +34,7 @@ pub(super) fn carry_out(room: &mut Room, mut reactions: Vec<Reaction>, now: Time
                     room.outbound.tell(to, message, context!(room, now));
                 }
                 Answer::Lacking(since) => {
-                    let compression = room.compression_for(to);
+                    let compression = room.sessions.compression_for(to, &room.options);
                     let (inboxes, asks) = (room.intake.inboxes_mut(), (to, &since));
                     let (state, options) = (&mut room.state, &room.options);
                     room.outbound

@@ -24,7 +24,7 @@ pub enum Awaited {
 
 /// The position of a record in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placement {
+pub enum RecordPlacement {
     /// It has this position.
     At(u64),
     /// It gets its position later. [`Room::commit`] is told of it under this number, which the
@@ -32,14 +32,14 @@ pub enum Placement {
     Later(u64),
 }
 
-impl From<u64> for Placement {
+impl From<u64> for RecordPlacement {
     fn from(position: u64) -> Self {
         Self::At(position)
     }
 }
 
 /// The log, as [`Room::settle`] sees it. A closure that takes a record and [`Awaited`], and returns
-/// the position or the [`Placement`], is one.
+/// the position or the [`RecordPlacement`], is one.
 pub trait Journal {
     /// The error of a failed append.
     type Error;
@@ -57,7 +57,7 @@ pub trait Journal {
         record: &mut Record,
         awaited: Awaited,
         now: Time,
-    ) -> Result<Placement, Self::Error>;
+    ) -> Result<RecordPlacement, Self::Error>;
 
     /// The record at `position` took effect, which it had from [`Journal::append`].
     fn applied(&mut self, room: &mut Room, position: u64, now: Time) {
@@ -65,7 +65,7 @@ pub trait Journal {
     }
 }
 
-impl<E, P: Into<Placement>, A: FnMut(&Record, Awaited) -> Result<P, E>> Journal for A {
+impl<E, P: Into<RecordPlacement>, A: FnMut(&Record, Awaited) -> Result<P, E>> Journal for A {
     type Error = E;
 
     fn append(
@@ -74,7 +74,7 @@ impl<E, P: Into<Placement>, A: FnMut(&Record, Awaited) -> Result<P, E>> Journal 
         record: &mut Record,
         awaited: Awaited,
         _: Time,
-    ) -> Result<Placement, E> {
+    ) -> Result<RecordPlacement, E> {
         self(record, awaited).map(Into::into)
     }
 }
@@ -105,7 +105,7 @@ impl Room {
                 Awaited::No
             };
             match journal.append(self, &mut record, awaited, now)? {
-                Placement::At(position) => {
+                RecordPlacement::At(position) => {
                     PlacedRecord {
                         position,
                         record,
@@ -116,7 +116,7 @@ impl Room {
                     .apply_to(self, now);
                     journal.applied(self, position, now);
                 }
-                Placement::Later(counter) => {
+                RecordPlacement::Later(counter) => {
                     self.in_flight.push(counter, &record, checked, origin);
                 }
             }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use baton_presence::{ClientKind, Rights, SessionId, SessionRole, Time, UserKey};
 use baton_sync::ClientId;
+use baton_sync::compressed_update::Compression;
 use baton_sync::control_channel::{ErrorCode, Resume, ServerMessage, User, VERSION};
 
 use super::client_id_claims::Contested;
@@ -87,6 +88,16 @@ impl Sessions {
     pub(crate) fn takes_compressed(&self, connection: ConnectionId) -> bool {
         let here = self.connections.get(&connection);
         here.is_some_and(|here| here.takes_compressed)
+    }
+
+    /// Returns the compression of what this connection is sent, where that is of use.
+    pub(crate) fn compression_for(
+        &self,
+        connection: ConnectionId,
+        options: &RoomOptions,
+    ) -> Option<Compression> {
+        let asked = self.takes_compressed(connection);
+        options.compression.filter(|_| asked)
     }
 
     /// Sends the client of a connection plain updates from now on.
@@ -190,7 +201,7 @@ impl Sessions {
         if let Some(here) = self.connections.get_mut(&connection) {
             here.stage = ConnectionStage::Contesting;
         }
-        // Its Step1 is answered in a step of another connection, whose estimate does not count that.
+        // Its Step1 is answered in a step of another connection, whose estimate leaves that out.
         hello.reads_compressed = false;
         let (token, now) = (entry.fresh, entry.now);
         let mark = self.claims.wait(connection, owner, hello, token, now);

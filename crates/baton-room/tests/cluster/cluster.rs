@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use baton_presence::{LockSnapshot, Rights, Time};
 use baton_room::{
-    Arrival, Awaited, ConnectionId, Ending, HostId, Incoming, Outgoing, Output, Placement, Record,
-    RecordError, ResumeToken, Room, RoomOptions,
+    Arrival, Awaited, ConnectionId, Ending, HostId, Incoming, Outgoing, Output, Record,
+    RecordError, RecordPlacement, ResumeToken, Room, RoomOptions,
 };
 use baton_testkit::Random;
 use bytes::Bytes;
@@ -145,7 +145,7 @@ impl Cluster {
         let settled = host.room.settle(now, |record: &Record, _: Awaited| {
             *counter += 1;
             outbox.push_back((*counter, record.encode()?));
-            Ok::<_, RecordError>(Placement::Later(*counter))
+            Ok::<_, RecordError>(RecordPlacement::Later(*counter))
         });
         settled.unwrap();
         while let Some(output) = host.room.next_output() {

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use super::basis::Basis;
-use super::kept_updates::{KeptUpdates, Woken, own_ends};
+use super::kept_updates::{KeptUpdates, own_ends};
 use super::limits::HandshakeLimits;
 use super::questions::Questions;
 use super::saved_ledger::SavedLedger;
@@ -15,30 +15,29 @@ use crate::StateVector;
 use crate::known_blocks::Clash;
 use crate::replica_index::Judgement;
 use crate::scan::{OwnedScan, ScanLimits, scan};
-use crate::state_vector::{ClientId, Clock};
 
 /// A message that awaits its position in the log; see [`Handshake::settled`].
 #[derive(Debug, Clone, Copy)]
-struct Due {
-    number: u64,
-    kind: SyncKind,
+pub(super) struct Due {
+    pub(super) number: u64,
+    pub(super) kind: SyncKind,
     /// True for a part of a message that stays aside.
-    part: bool,
+    pub(super) part: bool,
 }
 
 /// The sync handshake of one connection.
 #[derive(Debug)]
 pub struct Handshake {
     update: ScanLimits,
-    questions: Questions,
-    kept: KeptUpdates,
+    pub(super) questions: Questions,
+    pub(super) kept: KeptUpdates,
     ledger: SavedLedger,
-    due: Option<Due>,
+    pub(super) due: Option<Due>,
     /// Report that the client is to get.
     complaint: Option<Incomplete>,
     /// The client's id is that of another client.
-    clash: Option<Clash>,
-    rejudged: u64,
+    pub(super) clash: Option<Clash>,
+    pub(super) rejudged: u64,
 }
 
 impl Handshake {
@@ -177,57 +176,6 @@ impl Handshake {
         self.ask() == Verdict::Ask
     }
 
-    /// Notes that the blocks of this client are known up to this clock, to the document or to the
-    /// session's park. [`Handshake::retry`] is to follow. Costs next to nothing unless a kept
-    /// update waits for it.
-    pub fn changed(&mut self, client: ClientId, known: Clock) {
-        self.kept.wake(client, known);
-    }
-
-    /// Lets [`Handshake::retry`] judge large kept updates again. A caller calls this from time to
-    /// time.
-    pub fn take_large(&mut self) {
-        self.kept.take_large();
-    }
-
-    /// Returns true if [`Handshake::take_large`] is to be called in a moment.
-    #[must_use]
-    pub fn has_large(&self) -> bool {
-        self.kept.has_large()
-    }
-
-    /// Returns the verdict on a kept update that may have become complete. To be called after each
-    /// message and after [`Handshake::changed`], until it returns `None`; also when the last
-    /// verdict is settled. `basis` returns the basis on which an update is judged.
-    pub fn retry<'a, B: Into<Basis<'a>>>(
-        &mut self,
-        basis: impl Fn(&Bytes) -> B,
-    ) -> Option<Verdict> {
-        if self.due.is_some() || self.clash.is_some() {
-            return None;
-        }
-        while let Some(woken) = self.kept.next_woken() {
-            let basis = basis(&woken.update).into();
-            if let Some(verdict) = self.judge_again(&woken, &basis) {
-                return Some(verdict);
-            }
-        }
-        if self.kept.take_may_fit() {
-            self.questions.begin_anew();
-            if let asked @ Verdict::Ask = self.ask() {
-                return Some(asked);
-            }
-        }
-        if !self.kept.awaits_units() || self.questions.is_open() || self.questions.client_lacks() {
-            return None;
-        }
-        if self.questions.answer_was_fruitless() {
-            return Some(self.ask());
-        }
-        self.find_lacking();
-        None
-    }
-
     /// Notes that the update of the last verdict ([`Verdict::Known`] or [`Verdict::Admit`], of
     /// [`Handshake::incoming`] or [`Handshake::retry`]) is at this position of the log, or before
     /// it. To be called before the next update is judged: a message without a position counts as
@@ -344,51 +292,7 @@ impl Handshake {
         }
     }
 
-    fn judge_again(&mut self, woken: &Woken, basis: &Basis<'_>) -> Option<Verdict> {
-        let (number, kind, update) = (woken.number, woken.kind, &woken.update);
-        self.rejudged += 1;
-        // It was scanned when it came.
-        let Ok(scanned) = scan(update) else {
-            return None;
-        };
-        let settled = basis.settle(&scanned);
-        if let Err(fault) = basis.check(&settled) {
-            self.kept.remove(number);
-            return Some(self.refuse(number, fault));
-        }
-        if woken.refused && settled.judgement() != Judgement::Known {
-            self.kept.wait(number, &own_ends(&scanned));
-            return None;
-        }
-        let mut due = Due {
-            number,
-            kind,
-            part: false,
-        };
-        if let Some(verdict) = basis.whole(update, &settled) {
-            self.kept.remove(number);
-            self.questions.kept_was_completed();
-            self.due = Some(due);
-            // A part that was admitted before is not written again.
-            return Some(match verdict {
-                Verdict::Admit(_) if woken.partly => {
-                    let rest = basis.closed_part(&settled);
-                    Verdict::Admit(rest.unwrap_or_else(|| update.clone()))
-                }
-                other => other,
-            });
-        }
-        self.kept.wait(number, &settled.obstacles());
-        if kind == SyncKind::Update && !self.questions.client_lacks() {
-            return None;
-        }
-        let closed = basis.closed_part(&settled)?;
-        due.part = true;
-        self.admit_part(due);
-        Some(Verdict::Admit(closed))
-    }
-
-    fn ask(&mut self) -> Verdict {
+    pub(super) fn ask(&mut self) -> Verdict {
         if self.questions.ask() {
             self.ledger.asked(false);
             Verdict::Ask
@@ -409,13 +313,13 @@ impl Handshake {
     }
 
     /// Admits a part of a message; the message stays aside, if it could be kept.
-    fn admit_part(&mut self, due: Due) {
+    pub(super) fn admit_part(&mut self, due: Due) {
         self.kept.admitted_part(due.number);
         self.due = Some(Due { part: true, ..due });
     }
 
     /// Notes that the client's answer does not complete its own updates.
-    fn find_lacking(&mut self) {
+    pub(super) fn find_lacking(&mut self) {
         if self.questions.find_lacking() {
             self.complaint.get_or_insert(Incomplete::Kept);
             // The complete part of each update can be admitted now.
@@ -423,7 +327,7 @@ impl Handshake {
         }
     }
 
-    fn refuse(&mut self, number: u64, fault: HandshakeError) -> Verdict {
+    pub(super) fn refuse(&mut self, number: u64, fault: HandshakeError) -> Verdict {
         self.ledger.lose(number);
         if let HandshakeError::Clash(clash) = fault {
             self.clash = Some(clash);

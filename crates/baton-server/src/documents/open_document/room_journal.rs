@@ -123,8 +123,8 @@ impl RoomJournal {
             *proposed += 1;
             let placement = log.propose(paid, *proposed, encoded, urgency)?;
             Ok(match placement {
-                Placement::At(position) => baton_room::Placement::At(position.get()),
-                Placement::Later => baton_room::Placement::Later(*proposed),
+                Placement::At(position) => baton_room::RecordPlacement::At(position.get()),
+                Placement::Later => baton_room::RecordPlacement::Later(*proposed),
             })
         })
     }
