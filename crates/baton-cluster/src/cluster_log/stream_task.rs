@@ -22,17 +22,16 @@ use super::relay_task::RelayTask;
 use super::snapshot_plans::SnapshotPlans;
 use super::stream_input::{Answer, OpenReply, Proposal, StreamInput};
 use crate::core::{
-    Isolation, LostRecord, Question, ReaderOptions, StreamExtent, StreamReader, StreamTrim,
-    StreamWriter, Subject,
+    Isolation, LostRecord, Question, StreamExtent, StreamReader, StreamTrim, StreamWriter, Subject,
 };
 use crate::engine::{Heard, StreamState};
 
 /// Most messages of a consumer that wait for the task.
 const HEARD_WAITING: usize = 1024;
 
-/// Time after which a reader that has not found its probe begins with another: the probe was purged
-/// while the engine could not be reached.
-const BEGIN_AGAIN: Duration = Duration::from_secs(60);
+/// Time after which a reader that waits for its probe gets another one: the first may have been
+/// purged while the engine could not be reached.
+const PROBE_AGAIN: Duration = Duration::from_secs(60);
 
 /// The task of one stream.
 #[derive(Debug)]
@@ -47,9 +46,8 @@ pub(super) struct StreamTask {
     heard: mpsc::Receiver<(u64, Heard)>,
     writer: StreamWriter,
     reader: StreamReader,
-    reader_options: ReaderOptions,
-    /// Time at which the reader begins with another probe; none once it was live.
-    begin_again: Option<Time>,
+    /// Time of the next probe for a reader that is not live.
+    probe_again: Option<Time>,
     isolation: Isolation,
     trim: StreamTrim,
     documents: Documents,
@@ -91,8 +89,7 @@ impl StreamTask {
             saying,
             heard,
             reader: StreamReader::new(probe, options.reader.clone(), now),
-            reader_options: options.reader.clone(),
-            begin_again: Some(now + BEGIN_AGAIN),
+            probe_again: None,
             writer,
             isolation: Isolation::new(),
             trim: StreamTrim::new(options.trim.clone(), now),
@@ -136,7 +133,7 @@ impl StreamTask {
             self.isolation.poll_timeout(),
             self.documents.poll_timeout(),
             self.plans.poll_timeout(),
-            self.begin_again,
+            self.probe_again,
         ];
         let trim = self.trim.poll_timeout();
         times.into_iter().flatten().fold(trim, Time::min)
@@ -148,24 +145,15 @@ impl StreamTask {
         self.reader.handle_timeout(now);
         self.documents.handle_timeout(now);
         self.plans.handle_timeout(now);
-        if self.begin_again.is_some_and(|at| at <= now) {
-            self.begin_again(now);
+        if self.probe_again.is_some_and(|at| at <= now) {
+            self.probe_again = None;
+            self.writer.probe(now);
         }
         if self.trim.poll_timeout() <= now {
             self.questions.look();
             // The answer sets the time of the next look; without one this does.
             let _ = self.trim.looked(self.index, None, 0, 1, now);
         }
-    }
-
-    /// Begins to read with another probe. Nothing was delivered yet.
-    fn begin_again(&mut self, now: Time) {
-        let probe = self.writer.probe(now);
-        self.reader = StreamReader::new(probe, self.reader_options.clone(), now);
-        // The numbers of consumers begin anew as well.
-        self.consumer = None;
-        (self.saying, self.heard) = mpsc::channel(HEARD_WAITING);
-        self.begin_again = Some(now + BEGIN_AGAIN);
     }
 
     fn take(&mut self, input: StreamInput) {
@@ -291,9 +279,11 @@ impl StreamTask {
                 break;
             }
         }
-        if self.reader.is_live() {
-            self.begin_again = None;
-        }
+        let waits = !self.reader.is_live();
+        let next = self
+            .probe_again
+            .unwrap_or(self.node.clock.now() + PROBE_AGAIN);
+        self.probe_again = waits.then_some(next);
         if let Some(isolated) = self.isolation.changed(self.node.clock.now()) {
             self.node.set_isolated(self.index, isolated);
         }

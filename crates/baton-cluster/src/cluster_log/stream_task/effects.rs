@@ -41,7 +41,7 @@ impl StreamTask {
                 self.consumer = Some(self.questions.consume(generation, from, scope, said));
             }
             ReaderOutput::Deliver(message) => self.deliver(&message, now),
-            ReaderOutput::Skip(message) => self.writer.delivered(&message, now),
+            ReaderOutput::Skip(message) => self.pass(&message, now),
             ReaderOutput::Hole { after, before } => {
                 tracing::warn!(
                     stream = self.index,
@@ -114,18 +114,22 @@ impl StreamTask {
         self.documents.restart(&error, &history, now);
     }
 
-    fn deliver(&mut self, message: &Delivered, now: Time) {
+    /// Takes note that a message is in the stream.
+    fn pass(&mut self, message: &Delivered, now: Time) {
         self.writer.delivered(message, now);
         let id = message.envelope.id;
         if id.boot == self.node.boot
             && let Some(charge) = self.outstanding.remove(&id.counter)
         {
-            let counts = &self.node.counts;
+            let (counts, bytes) = (&self.node.counts, charge.bytes() as u64);
             counts.records.fetch_add(1, Ordering::Relaxed);
-            counts
-                .bytes
-                .fetch_add(charge.bytes() as u64, Ordering::Relaxed);
+            counts.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
+    }
+
+    fn deliver(&mut self, message: &Delivered, now: Time) {
+        self.pass(message, now);
+        let id = message.envelope.id;
         if id.boot == self.node.boot && message.envelope.content == Content::Probe {
             self.plans.probe_delivered(id, now);
         }
