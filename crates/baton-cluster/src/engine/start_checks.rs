@@ -123,10 +123,11 @@ fn check_states(states: &[ServerState], options: &EngineOptions) -> Result<(), E
             what: "the servers' state cannot be read: this account may not ask for it over NATS, \
                    and no monitor is known"
                 .to_owned(),
-            mend: "start with `--cluster-monitor http://HOST:8222` for each server (and \
+            mend:
+                "start with `--cluster-monitors http://A:8222,http://B:8222` with each server (and \
                    `http: 8222` in its configuration), or let the account import the service \
                    $SYS.REQ.SERVER.PING.JSZ of the system account (docs/cluster-engine.md)"
-                .to_owned(),
+                    .to_owned(),
         });
     }
     Err(EngineError::unanswered(
@@ -186,6 +187,6 @@ mod tests {
                 .contains("server c has version 2.10.0")
         );
         let unread = check(&[]).unwrap_err();
-        assert!(!unread.is_passing() && unread.to_string().contains("--cluster-monitor"));
+        assert!(!unread.is_passing() && unread.to_string().contains("--cluster-monitors"));
     }
 }

@@ -139,7 +139,7 @@ fn check(info: &Info, wanted: &Config) -> Result<(), EngineError> {
     let streams = found.metadata.get(STREAMS_KEY);
     let edit = |what: &str| format!("run `nats stream edit {name} {what}`");
     let again = || {
-        "this cannot be changed in place: choose another `--cluster-prefix`, or move the documents \
+        "this cannot be changed in place: choose another `--cluster-name`, or move the documents \
          into a new cluster with `baton move`"
             .to_owned()
     };

@@ -51,7 +51,7 @@ async fn the_state_is_read_from_monitors_if_the_account_may_not_ask() {
         return;
     };
     let refused = refusal(servers.options()).await;
-    assert!(refused.contains("--cluster-monitor"), "{refused}");
+    assert!(refused.contains("--cluster-monitors"), "{refused}");
     let mut options = servers.options();
     options.monitors = servers.monitors();
     assert!(Engine::start(options.clone()).await.is_ok());
