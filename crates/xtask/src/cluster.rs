@@ -26,14 +26,14 @@ pub(crate) fn test(place: &Place) -> Result<Tally, Trouble> {
     // The whole workspace is selected, so that the build is the one of the other tests.
     let (mut command, runner) = if on_path("cargo-nextest").is_some() {
         let mut command = place.cargo(["nextest", "run", "--workspace", "--locked"]);
-        // One after another: each takes three engines and three nodes.
-        command.args(["--no-fail-fast", "--test-threads=1", "--run-ignored=all"]);
+        // Two at a time: each takes three engines and three nodes, and mostly waits.
+        command.args(["--no-fail-fast", "--test-threads=2", "--run-ignored=all"]);
         command.arg(format!("-Epackage({PACKAGE})"));
         (command, Runner::Nextest)
     } else {
         let mut command = place.cargo(["test", "--package", PACKAGE, "--locked"]);
         command.args(["--no-fail-fast", "--"]);
-        command.args(["--include-ignored", "--test-threads=1"]);
+        command.args(["--include-ignored", "--test-threads=2"]);
         (command, Runner::Libtest)
     };
     let settings = [("BATON_NATS_SERVER", engine), ("BATON_BIN", binary)];

@@ -96,7 +96,9 @@ fn to_try(nodes: &Nodes, engines: &Engines) -> String {
         "Try it:\n\
          - open http://{one}/ and http://{two}/ and type in both: any node serves any document\n\
          - take the lock in the first window, ask for it in the second, then `kill -9 {node}`:\n  \
-           the lock passes on when the lease of node 1 has run out, within 20 s\n\
+           the lock passes on within 30 s (lease 15 s, grace 5 s, recovery 10 s)\n\
+         - do the same in a window at the address of all nodes: it goes on at another node, and\n  \
+           keeps the lock\n\
          - `kill -STOP {node}` and `kill -CONT {node}`: the same without an end of the process\n\
          - `kill -9 {engine}`: an engine less; edits go on, at most 11 s later they are saved again\n\
          - `kill -STOP {all}`: nothing can be saved, and the pages say so; `kill -CONT {all}` ends that\n\
