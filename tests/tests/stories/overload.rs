@@ -299,7 +299,7 @@ async fn a_storm_of_opens_is_refused_with_1013_and_not_queued_for_ever() {
     server
         .comes_to("no document in memory", |load| load.documents == 0)
         .await;
-    let mut pair = Pair::on(server).await;
+    let mut pair = Box::pin(Pair::on(server)).await;
     gate.set(true);
     let coming = (0..20).map(|number| {
         let join = Join::raw(&format!("stored {number}"));
