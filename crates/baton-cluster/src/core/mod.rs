@@ -39,7 +39,8 @@
 //! consumer that the shell makes, it tells `reader.stream_ends_at(last)`. `ReaderOutput::Doubt`:
 //! `writer.probe(now)`, before any later output is carried out.
 //!
-//! `ReaderOutput::Hole`: all documents of the stream fail and are opened again.
+//! `ReaderOutput::Hole`: all documents of the stream fail and are opened again; the plans of the
+//! stream are dropped, for their marks and probes may be among what is passed over.
 //!
 //! # The loss of an end
 //!

@@ -296,12 +296,12 @@ impl SnapshotPlan {
             }
             Step::Mark | Step::AwaitMark => self.append_mark(now),
             // A purge that was not answered was done or not: the probe before it is old by now.
-            Step::Delay { mark } | Step::Purge { mark } => {
+            // A probe that does not come was passed over by the reader, or lost with an end.
+            Step::Delay { mark } | Step::Purge { mark } | Step::Probing { mark, .. } => {
                 self.step = Step::Probing { mark, probe: None };
-                self.again = None;
+                self.again = Some(now + self.options.purge_delay);
                 self.outputs.push_back(SnapshotOutput::Probe);
             }
-            Step::Probing { .. } => self.again = None,
             Step::Done => self.again = None,
         }
     }

@@ -61,7 +61,7 @@ pub enum ReaderOutput {
     Skip(Delivered),
     /// Messages were purged before this node has read them: it was away for longer than the delay
     /// of purges. The reader passes over all up to a new probe, for which it has asked before. The
-    /// shell opens all documents of the stream again.
+    /// shell opens all documents of the stream again, and drops their snapshot plans.
     Hole {
         /// Last sequence that was delivered.
         after: u64,

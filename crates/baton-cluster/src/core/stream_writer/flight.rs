@@ -13,6 +13,8 @@ pub(super) struct Item {
     pub(super) counter: u64,
     pub(super) messages: Vec<OutgoingMessage>,
     pub(super) bytes: usize,
+    /// Time at which it was sent first, by whichever batch.
+    pub(super) first_sent: Option<Time>,
 }
 
 /// A batch in flight.
@@ -20,7 +22,7 @@ pub(super) struct Item {
 pub(super) struct Flight {
     pub(super) items: Vec<Item>,
     pub(super) bytes: usize,
-    /// Time of the first attempt: nothing of the batch was stored before.
+    /// Time of the first attempt under this number.
     pub(super) first_sent: Time,
     /// Highest sequence that was delivered before the first attempt.
     pub(super) floor: u64,
@@ -42,7 +44,16 @@ enum Step {
 
 impl Flight {
     /// Makes a batch of at least one item, whose first attempt is under way.
-    pub(super) fn new(number: u64, items: Vec<Item>, now: Time, until: Time, floor: u64) -> Self {
+    pub(super) fn new(
+        number: u64,
+        mut items: Vec<Item>,
+        now: Time,
+        until: Time,
+        floor: u64,
+    ) -> Self {
+        for item in &mut items {
+            item.first_sent.get_or_insert(now);
+        }
         let messages = items.iter().flat_map(|item| item.messages.iter().cloned());
         Self {
             bytes: items.iter().map(|item| item.bytes).sum(),
@@ -55,6 +66,13 @@ impl Flight {
             step: Step::Awaiting { until },
             items,
         }
+    }
+
+    /// Returns the time at which the first of its items was sent first. Nothing of the batch was
+    /// stored before, also not by a late copy from before a look.
+    pub(super) fn oldest_sent(&self) -> Time {
+        let sent = self.items.iter().filter_map(|item| item.first_sent);
+        sent.min().unwrap_or(self.first_sent)
     }
 
     pub(super) fn number(&self) -> u64 {

@@ -22,7 +22,7 @@ pub struct BatchAcknowledged {
     pub counters: Vec<u64>,
     /// Sequence of its first message, if it was stored by the attempt that was answered.
     pub first_sequence: Option<u64>,
-    /// Time of the first attempt: the engine has stored the batch after it.
+    /// Time at which its first record was sent first: the engine has stored the batch after it.
     pub first_sent: Time,
     /// Highest sequence that was delivered before the first attempt. A first sequence that is not
     /// above it proves that the stream has lost its end.
@@ -222,6 +222,7 @@ impl StreamWriter {
             counter: id.counter,
             bytes: messages.iter().map(|message| message.payload.len()).sum(),
             messages,
+            first_sent: None,
         }
     }
 
@@ -392,7 +393,7 @@ fn acknowledged(flight: &Flight, first_sequence: Option<u64>) -> WriterOutput {
         number: flight.number(),
         counters: flight.items.iter().map(|item| item.counter).collect(),
         first_sequence,
-        first_sent: flight.first_sent,
+        first_sent: flight.oldest_sent(),
         floor: flight.floor,
     })
 }
