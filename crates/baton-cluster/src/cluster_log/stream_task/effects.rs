@@ -49,6 +49,7 @@ impl StreamTask {
                     before,
                     "records were purged unread"
                 );
+                self.plans.clear();
                 self.restart("records were purged before this node had read them", now);
             }
             ReaderOutput::Doubt => {
