@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use baton_presence::{Change, Time};
 use baton_room::{
-    Awaited, ConnectionId, Departure, Ending, Incoming, Journal, Outgoing, Output, Park, RecordPlacement,
-    Record, Room, SyncKind, protocol_fault,
+    Awaited, ConnectionId, Departure, Ending, Incoming, Journal, Outgoing, Output, Park, Record,
+    RecordPlacement, Room, SyncKind, protocol_fault,
 };
 use baton_sync::control_channel::ServerMessage;
 use baton_sync::y_websocket::{self, FrameError, Message};
