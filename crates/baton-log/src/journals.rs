@@ -1,10 +1,10 @@
 //! The log as rooms and servers see it: [`Journals`] opens documents, [`DocumentJournal`] takes the
 //! records of one and gives them their positions.
 //!
-//! Two kinds of log implement the traits. The embedded store ([`Log`](crate::Log)) has one writer of
-//! each document and places a record in the call that proposes it. A cluster has as many writers as
-//! nodes: a record is proposed, and its position is known once the engine has delivered it, in one
-//! order for all nodes. A program that handles [`Placement::Later`] runs on both.
+//! Two kinds of log implement the traits. The embedded store ([`Log`](crate::Log)) has one writer
+//! of each document and places a record in the call that proposes it. A cluster has as many writers
+//! as nodes: a record is proposed, and its position is known once the engine has delivered it, in
+//! one order for all nodes. A program that handles [`Placement::Later`] runs on both.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -134,7 +134,8 @@ pub trait DocumentJournal: Send + Sync + Debug {
 /// at once.
 ///
 /// The methods that take a name or read documents block for a disk or a network, unless they say
-/// otherwise: call them where blocking is allowed (`spawn_blocking`). The other methods never block.
+/// otherwise: call them where blocking is allowed (`spawn_blocking`). The other methods never
+/// block.
 pub trait Journals: Send + Sync + Debug {
     /// Opens a document, which need not exist yet, and reads all that is stored of it. Blocks.
     /// A name under which nothing is ever proposed leaves no document.

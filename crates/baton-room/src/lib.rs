@@ -90,5 +90,5 @@ pub use replica::{
     Profile, RECOVERABLE, Record, RecordError, ReplicatedState, Snapshot, SnapshotDraft, Snapshots,
     last_joined_ms, remnant,
 };
-pub use room::{Awaited, Journal, RecordPlacement, Room, RoomLoad};
+pub use room::{Awaited, ClusterEvent, Journal, RecordPlacement, Room, RoomLoad};
 pub use token::{ResumeToken, Source, TokenHash};

@@ -44,7 +44,7 @@ pub enum Output {
         to: ConnectionId,
     },
     /// A ping of the transport with a payload. Its pong is reported by
-    /// [`Room::probed`](crate::Room::probed). Only that pong proves that the client is still there,
+    /// [`Room::heard`](crate::Room::heard). Only that pong proves that the client is still there,
     /// because older bytes of it may still arrive.
     Probe {
         /// The connection.

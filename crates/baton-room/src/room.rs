@@ -41,6 +41,7 @@ use crate::token::ResumeToken;
 
 use in_flight::InFlight;
 use opening_records::opening_records;
+pub use other_hosts::ClusterEvent;
 use reactions::{carry_out, release};
 pub use room_load::RoomLoad;
 pub use room_parts::Room;
@@ -164,17 +165,12 @@ impl Room {
         }
     }
 
-    /// Notes that a host is lost: none of its connections is left. Proposes the record that says
-    /// so, if a session is connected to it. To be called again as long as the host is not alive: a
-    /// late record of it may attach a session.
-    pub fn host_lost(&mut self, host: HostId, now: Time) {
-        other_hosts::lost(self, host, now);
-    }
-
-    /// Sets if the log has given no answer for too long. Clients hear that nothing is saved, and no
-    /// beat confirms anything, so that a holder stops by its own clock. Nothing can be granted.
-    pub fn set_isolated(&mut self, isolated: bool, now: Time) {
-        other_hosts::set_isolated(self, isolated, now);
+    /// Takes news of the cluster.
+    pub fn follow_cluster(&mut self, news: ClusterEvent, now: Time) {
+        match news {
+            ClusterEvent::HostLost(host) => other_hosts::lost(self, host, now),
+            ClusterEvent::Isolated(isolated) => other_hosts::set_isolated(self, isolated, now),
+        }
     }
 
     /// Takes an [`Output::Relay`] of the room of this document on another host, or its

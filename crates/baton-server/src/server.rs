@@ -42,8 +42,8 @@ impl Server {
         })
     }
 
-    /// Returns a server that is a node of the cluster which shares this log. It does not listen yet.
-    /// `news` are those of the cluster.
+    /// Returns a server that is a node of the cluster which shares this log. `news` are those of
+    /// the cluster. It does not listen yet.
     ///
     /// # Errors
     /// Those of [`Server::new`].
@@ -72,7 +72,7 @@ impl Server {
     #[cfg(feature = "cluster")]
     pub async fn join_cluster(settings: Settings) -> Result<Self, JoinClusterError> {
         settings.check()?;
-        let (log, news) = join::join(&settings).await?;
+        let (log, news) = join::join(&settings, Self::log_options(&settings)).await?;
         Ok(Self::in_cluster(settings, log, news)?)
     }
 

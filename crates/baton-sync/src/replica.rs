@@ -194,8 +194,8 @@ impl Replica {
     /// Each is made when the iterator is asked for it, from the bytes of now.
     ///
     /// Those for clients that have nothing are made once and shared, also while people type: then
-    /// the updates of the meantime stand at the end. With a compression, each piece is compressed if
-    /// that is of use, once for all clients that share it.
+    /// the updates of the meantime stand at the end. With a compression, each piece is compressed
+    /// if that is of use, once for all clients that share it.
     pub fn pieces(
         &mut self,
         since: &StateVector,

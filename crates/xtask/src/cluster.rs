@@ -16,6 +16,9 @@ use crate::trouble::{Done, Trouble};
 /// The package whose tests need a `nats-server`; they are a step of their own.
 pub(crate) const PACKAGE: &str = "baton-cluster-tests";
 
+/// All tests that need a `nats-server`, as nextest selects them.
+pub(crate) const TESTS: &str = "package(baton-cluster-tests) | binary_id(baton-cluster::it)";
+
 /// Runs the tests of the cluster. A step of its own: where there is no engine, all else still is
 /// tested. The tests that need one are ignored unless asked for, so that a plain test run of the
 /// workspace passes without.
@@ -28,11 +31,11 @@ pub(crate) fn test(place: &Place) -> Result<Tally, Trouble> {
         let mut command = place.cargo(["nextest", "run", "--workspace", "--locked"]);
         // Two at a time: each takes three engines and three nodes, and mostly waits.
         command.args(["--no-fail-fast", "--test-threads=2", "--run-ignored=all"]);
-        command.arg(format!("-Epackage({PACKAGE})"));
+        command.args(["-E", TESTS]);
         (command, Runner::Nextest)
     } else {
         let mut command = place.cargo(["test", "--package", PACKAGE, "--locked"]);
-        command.args(["--no-fail-fast", "--"]);
+        command.args(["--package", "baton-cluster", "--no-fail-fast", "--"]);
         command.args(["--include-ignored", "--test-threads=2"]);
         (command, Runner::Libtest)
     };

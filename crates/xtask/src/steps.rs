@@ -203,15 +203,19 @@ fn rust_tests(place: &Place) -> Result<Tally, Trouble> {
     node::install(place, &place.root().join("tests/node"))?;
     // Some of them start the program itself, which a test run alone does not build.
     let binary = binary::debug(place)?;
-    let flags = ["--workspace", "--exclude", cluster::PACKAGE];
-    let flags = flags.into_iter().chain(["--locked", "--no-fail-fast"]);
     let (mut command, runner) = if on_path("cargo-nextest").is_some() {
-        (place.cargo(["nextest", "run"]), Runner::Nextest)
+        // The whole workspace is built, as for the step of the cluster: with a package less, others
+        // would be built with other features there.
+        let mut command = place.cargo(["nextest", "run", "--workspace"]);
+        command.args(["-E", &format!("not ({})", cluster::TESTS)]);
+        (command, Runner::Nextest)
     } else {
-        let targets = ["test", "--lib", "--bins", "--tests", "--examples"];
-        (place.cargo(targets), Runner::Libtest)
+        let mut command = place.cargo(["test", "--lib", "--bins", "--tests", "--examples"]);
+        command.args(["--workspace", "--exclude", cluster::PACKAGE]);
+        (command, Runner::Libtest)
     };
-    run::count(command.args(flags).env("BATON_BIN", binary), runner)
+    command.args(["--locked", "--no-fail-fast"]);
+    run::count(command.env("BATON_BIN", binary), runner)
 }
 
 fn doctests(place: &Place) -> Result<Tally, Trouble> {

@@ -10,6 +10,18 @@ use crate::message::{Ending, Outgoing};
 use crate::reaction::{Origin, ProposedRecord};
 use crate::replica::{HostId, Record};
 
+/// News of the cluster that a room belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClusterEvent {
+    /// A host is lost: none of its connections is left. The room proposes the record that says so,
+    /// if a session is connected to it. To be told again as long as the host is not alive: a late
+    /// record of it may attach a session.
+    HostLost(HostId),
+    /// True if the log has given no answer for too long. Clients hear that nothing is saved, and no
+    /// beat confirms anything, so that a holder stops by its own clock. Nothing can be granted.
+    Isolated(bool),
+}
+
 /// Returns true if this host decides what follows from time, or by itself, for this session: it is
 /// connected here, or this is the only host.
 pub(super) fn judges(room: &Room, session: SessionId) -> bool {

@@ -12,7 +12,7 @@ use crate::reaction::{ProposedRecord, Reaction};
 use crate::replica::{Effect, ReplicatedState};
 use crate::sessions::Sessions;
 
-/// An open document; see [`super`].
+/// An open document: a deterministic machine over the records of its log.
 pub struct Room {
     pub(super) options: RoomOptions,
     pub(super) state: ReplicatedState,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use baton_presence::{LockSnapshot, Rights, Time};
 use baton_room::{
-    Arrival, Awaited, ConnectionId, Ending, HostId, Incoming, Outgoing, Output, Record,
-    RecordError, RecordPlacement, ResumeToken, Room, RoomOptions,
+    Arrival, Awaited, ClusterEvent, ConnectionId, Ending, HostId, Incoming, Outgoing, Output,
+    Record, RecordError, RecordPlacement, ResumeToken, Room, RoomOptions,
 };
 use baton_testkit::Random;
 use bytes::Bytes;
@@ -120,7 +120,7 @@ impl Cluster {
         let dead: Vec<_> = known.intersection(&self.dead).copied().collect();
         self.input(host, |room, now| {
             for dead in dead {
-                room.host_lost(dead, now);
+                room.follow_cluster(ClusterEvent::HostLost(dead), now);
             }
         });
     }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use baton_presence::Event;
-use baton_room::{ConnectionId, Departure, Incoming, MissedUpdates, Outgoing, Record, SyncKind};
+use baton_room::{
+    ClusterEvent, ConnectionId, Departure, Incoming, MissedUpdates, Outgoing, Record, SyncKind,
+};
 use baton_sync::control_channel::{
     ClientMessage, ErrorCode, FencingToken, PeerStatus, ServerMessage,
 };
@@ -258,7 +260,9 @@ fn while_the_log_does_not_answer_nothing_is_confirmed_and_clients_hear_so() {
         run(&mut cluster, &mut [&mut ada]);
     }
     assert!(confirmed(&mut ada) > Some(0));
-    cluster.input(0, |room, now| room.set_isolated(true, now));
+    cluster.input(0, |room, now| {
+        room.follow_cluster(ClusterEvent::Isolated(true), now);
+    });
     ada.reads(&mut cluster);
     let unsaved = |message: &ServerMessage| {
         matches!(
@@ -276,7 +280,9 @@ fn while_the_log_does_not_answer_nothing_is_confirmed_and_clients_hear_so() {
         ada.reads(&mut cluster);
     }
     assert_eq!(confirmed(&mut ada), Some(0));
-    cluster.input(0, |room, now| room.set_isolated(false, now));
+    cluster.input(0, |room, now| {
+        room.follow_cluster(ClusterEvent::Isolated(false), now);
+    });
     for _ in 0..5 {
         cluster.pass(Duration::from_secs(1));
         run(&mut cluster, &mut [&mut ada]);

@@ -2,15 +2,15 @@
 
 use baton_log::ClusterNode;
 use baton_presence::Time;
-use baton_room::Room;
+use baton_room::{ClusterEvent, Room};
 
 /// Tells a room how the cluster is: whether the engine answers, and which of the hosts that it has
 /// sessions of are gone.
 pub(crate) fn tell_room(room: &mut Room, node: &dyn ClusterNode, now: Time) {
-    room.set_isolated(node.is_isolated(), now);
+    room.follow_cluster(ClusterEvent::Isolated(node.is_isolated()), now);
     for host in room.state().hosts() {
         if !node.is_alive(host.0) {
-            room.host_lost(host, now);
+            room.follow_cluster(ClusterEvent::HostLost(host), now);
         }
     }
 }

@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use baton_cluster::engine::{EngineError, EngineOptions, Login, ServerUrls};
 use baton_cluster::{ClusterError, ClusterLog, ClusterOptions};
-use baton_log::{Journals, NodeNews};
+use baton_log::{Journals, LogOptions, NodeNews};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 
 use crate::config::{ConfigError, OrNone, Settings};
-use crate::server::Server;
 
 /// The reason for which a server did not join its cluster.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +33,9 @@ pub enum JoinClusterError {
 /// Joins the cluster. Returns its log, and the news of the other nodes.
 pub(crate) async fn join(
     settings: &Settings,
+    log_options: LogOptions,
 ) -> Result<(Arc<dyn Journals>, BoxStream<'static, NodeNews>), JoinClusterError> {
-    let (log, news) = ClusterLog::open(options(settings)?).await?;
+    let (log, news) = ClusterLog::open(options(settings, log_options)?).await?;
     let news = stream::unfold(news, |mut news| async {
         let next = news.next().await?;
         Some((next, news))
@@ -43,7 +43,7 @@ pub(crate) async fn join(
     Ok((Arc::new(log), news.boxed()))
 }
 
-fn options(settings: &Settings) -> Result<ClusterOptions, JoinClusterError> {
+fn options(settings: &Settings, log: LogOptions) -> Result<ClusterOptions, JoinClusterError> {
     let path = |file: &OrNone<String>| file.0.as_ref().map(PathBuf::from);
     let servers = settings.cluster.secret_text();
     let servers = servers.ok_or(JoinClusterError::NoCluster)?;
@@ -60,7 +60,7 @@ fn options(settings: &Settings) -> Result<ClusterOptions, JoinClusterError> {
     // The range of the setting is smaller.
     engine.streams = u16::try_from(settings.cluster_streams).unwrap_or(u16::MAX);
     let mut options = ClusterOptions::new(engine);
-    options.log = Server::log_options(settings);
+    options.log = log;
     options.leases.ttl = settings.lease.0;
     options.leases.renewal = settings.lease.0 / 5;
     options.leases.grace = settings.lease_grace.0;
@@ -101,7 +101,7 @@ mod tests {
             lease_grace: Span(Duration::from_secs(7)),
             ..Settings::default()
         };
-        let of_address = options(&settings).unwrap();
+        let of_address = options(&settings, LogOptions::default()).unwrap();
         let engine = &of_address.engine;
         assert_eq!(engine.servers.to_string(), "nats://a:4222,nats://b:4333");
         assert!(matches!(&engine.login, Login::User { name, .. } if name == "ann"));
@@ -120,7 +120,7 @@ mod tests {
             cluster_node: OrNone(None),
             ..settings
         };
-        let with_file = options(&with_file).unwrap();
+        let with_file = options(&with_file, LogOptions::default()).unwrap();
         let login = &with_file.engine.login;
         assert!(matches!(login, Login::CredentialsFile(path) if path.ends_with("baton.creds")));
         assert!(!with_file.node_name.is_empty());
@@ -132,12 +132,14 @@ mod tests {
             cluster: "http://ann:secret@a".parse().unwrap(),
             ..Settings::default()
         };
-        let refused = options(&settings).unwrap_err().to_string();
+        let refused = options(&settings, LogOptions::default())
+            .unwrap_err()
+            .to_string();
         assert!(
             refused.starts_with("cluster: ") && !refused.contains("secret"),
             "{refused}"
         );
-        let none = options(&Settings::default());
+        let none = options(&Settings::default(), LogOptions::default());
         assert!(matches!(none, Err(JoinClusterError::NoCluster)));
     }
 }

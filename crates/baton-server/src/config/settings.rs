@@ -75,20 +75,17 @@ settings! {
     /// Folder of the embedded store; created if it does not exist
     data: PathBuf = PathBuf::from("data");
 
-    /// Servers of the engine that keeps the documents of a cluster, like nats://a:4222,b,c, or
-    /// none: the embedded store keeps them
+    /// Servers of a cluster's engine, like nats://a:4222,b,c, or none: the store is embedded
     cluster: EngineServers = EngineServers::default(), arg(hide_env_values = true);
     /// File with the credentials for the engine, as nsc writes it, or none
     cluster_credentials: OrNone<String> = OrNone::default();
-    /// PEM file with the authorities that may sign the certificates of the engine's servers, or
-    /// none: those of the system
+    /// PEM file with the authorities for the engine's certificates, or none: those of the system
     cluster_ca: OrNone<String> = OrNone::default();
     /// PEM file with the certificate that this node shows to the engine's servers, or none
     cluster_cert: OrNone<String> = OrNone::default();
     /// PEM file with the private key of that certificate, or none
     cluster_key: OrNone<String> = OrNone::default();
-    /// Addresses of the engine's HTTP monitors, one for each server; needed only if the account
-    /// may not ask for the state of the servers
+    /// The engine's HTTP monitors, one for each server, if the account may not ask for its state
     cluster_monitors: CommaList<String> = CommaList::default();
     /// Prefix of all that the cluster keeps in the engine, which several clusters may share
     cluster_name: String = "baton".to_owned();
@@ -106,8 +103,7 @@ settings! {
     /// Decides who may do what: none (every client), jwt (signed tokens) or webhook (another
     /// service)
     auth: AuthMode = AuthMode::None;
-    /// Listen with auth = none on an address that other machines can reach: every client of theirs
-    /// may then write every document
+    /// Listen with auth = none where other machines can reach it: all may write every document
     open: Switch = Switch::Off,
         arg(num_args = 0..=1, require_equals = true, default_missing_value = "on");
     /// Secret of at least 32 bytes that signs tokens (HS256); the variable BATON_AUTH_SECRET or a

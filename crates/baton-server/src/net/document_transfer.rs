@@ -103,7 +103,7 @@ pub(crate) async fn apply_update(
     // The session stays until here, so that the document does.
     drop(session);
     if registry.log().node().is_some() {
-        // What the document has is in the cluster's log.
+        // In a cluster, all that the document has is in the log.
         return Ok(());
     }
     registry.log().flush().await.map_err(|error| {

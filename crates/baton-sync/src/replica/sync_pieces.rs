@@ -1,4 +1,4 @@
-//! What one client is sent of a document, piece by piece, and the pieces that clients share.
+//! The pieces of a document on their way to one client, and those that clients share.
 //!
 //! Owns the forms of a piece. Each piece is cut, and compressed, when a client wants it first.
 

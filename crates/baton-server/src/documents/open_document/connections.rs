@@ -56,7 +56,8 @@ impl Connections {
         self.writers.remove(&connection);
     }
 
-    /// Puts the room's outputs into the send queues, and those for other nodes into `relay`. Returns the previews that clients asked for.
+    /// Puts the room's outputs into the send queues, and those for other nodes into `relay`.
+    /// Returns the previews that clients asked for.
     pub(super) fn deliver(
         &self,
         room: &mut Room,

@@ -15,7 +15,9 @@ use baton_room::{
 
 use super::document_state::{DurabilityNews, NextWake};
 use super::error::{Gone, JoinError, NotErased, StepError};
-use super::steps::{MaybeState, OpenDocument, Step};
+use super::held_state::MaybeState;
+use super::step::Step;
+use super::steps::OpenDocument;
 use crate::cluster::host_check;
 use crate::cluster::relay_message::RelayMessage;
 use crate::config::Settings;
@@ -57,7 +59,7 @@ impl OpenDocument {
             && !node.is_isolated()
         {
             node.relay(self.name(), RelayMessage::Ask.encode());
-            // What was sent while the engine did not answer is lost: it is sent again.
+            // Messages of the time without an answer of the engine are lost: it is sent again.
             self.relayed(HostId(node.boot()), &RelayMessage::Ask);
         }
     }

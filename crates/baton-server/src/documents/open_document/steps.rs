@@ -7,29 +7,30 @@
 //! turn there, so that other clients do not wait for the work of other documents. A task flushes
 //! what it has to flush before it waits.
 
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use baton_log::{DocumentJournal, Journals, LogError, QueueShare, Reservation};
 use baton_presence::Time;
-use baton_room::{ConnectionId, Ending, HostId, Room};
+use baton_room::{Ending, HostId, Room};
 use tokio::sync::Notify;
 
 use super::awareness_relay::AwarenessRelay;
-use super::connections::{Connections, RequestedPreview};
+use super::connections::Connections;
 use super::departures::Departures;
 use super::document_state::DocumentState;
 use super::error::{Gone, StepError};
+use super::held_state::{HeldState, MaybeState, OwnedState, run_on_pool};
 use super::park_previews::ParkPreviews;
 use super::relay_inbox::RelayInbox;
 use super::room_journal::RoomJournal;
+use super::step::{Step, StepResult};
 use crate::clock::ServerClock;
 use crate::cluster::relay_message::RelayMessage;
 use crate::connection::pending_flushes::PendingFlushes;
 use crate::documents::compression_savings::CompressionSavings;
-use crate::documents::gate::{Gate, Held};
+use crate::documents::gate::Gate;
 use crate::documents::work_cost::{StepKind, WorkClass};
 use crate::documents::work_pool::{PoolTurn, WorkPool};
 use crate::limits::storage_quota::StorageAccount;
@@ -41,54 +42,6 @@ const IDLE_TURN: Duration = Duration::from_millis(5);
 /// that it overdraws the queue: its records are in memory already, and pings and locks must not
 /// stand still because a disk does.
 const TIMER_PATIENCE: Duration = Duration::from_millis(250);
-
-/// An input for a room, with its price.
-pub(crate) struct Step<W, F> {
-    /// Number of the connection that the input comes from; `None` for a step of the document's own.
-    /// Not zero, because every connection's task keeps a step.
-    pub(crate) from: Option<NonZeroU64>,
-    /// Pays for the records that follow from the input.
-    pub(crate) reservation: Reservation,
-    /// Tells in advance how long the step takes.
-    pub(crate) kind: StepKind,
-    /// Returns true while the connection is there. A request of one that is gone is not carried
-    /// out.
-    pub(crate) wanted: W,
-    pub(crate) input: F,
-}
-
-/// The result of a step beside what it queued.
-#[derive(Debug, Default)]
-pub(crate) struct StepResult {
-    /// Processor time that the step took.
-    pub(crate) took: Duration,
-    /// Previews of parks that clients asked for.
-    pub(crate) previews: Vec<RequestedPreview>,
-    /// True if the connection has to wait before its next message; see
-    /// [`OpenDocument::placed`].
-    pub(crate) awaits_placement: bool,
-}
-
-impl StepResult {
-    /// Returns the same, as the connection sees it whose step it was.
-    fn of(self, from: Option<NonZeroU64>, state: &MaybeState) -> Self {
-        let from = from.map(|number| ConnectionId(number.get()));
-        let awaits = |(state, from): (&DocumentState, _)| state.awaits_placement(from);
-        Self {
-            awaits_placement: state.as_deref().zip(from).is_some_and(awaits),
-            ..self
-        }
-    }
-}
-
-/// The state of a document; `None` once the document has left memory.
-pub(super) type MaybeState = Option<Box<DocumentState>>;
-
-/// A document's state, held by a task.
-pub(super) type HeldState<'a> = Held<MaybeState, &'a Gate<MaybeState>>;
-
-/// A document's state, held by a piece of work that may move to the pool.
-type OwnedState = Held<MaybeState, Arc<Gate<MaybeState>>>;
 
 /// A document that is held for a step.
 enum Acquired<'a> {
@@ -433,22 +386,4 @@ impl OpenDocument {
         self.connections.store(0, Ordering::Relaxed);
         self.wake_task();
     }
-}
-
-/// Does some work on a thread of the pool. What it queues is added to `pending`.
-async fn run_on_pool<R: Send + 'static>(
-    mut held: OwnedState,
-    turn: PoolTurn,
-    pending: &mut PendingFlushes,
-    work: impl FnOnce(&mut MaybeState, &mut PendingFlushes) -> R + Send + 'static,
-) -> Result<R, Gone> {
-    let working = turn.run(move || {
-        let mut pending = PendingFlushes::default();
-        let result = work(&mut held, &mut pending);
-        drop(held);
-        (result, pending)
-    });
-    let (result, queued) = working.await.map_err(|_| Gone)?;
-    pending.append(queued);
-    Ok(result)
 }
