@@ -16,7 +16,8 @@ pub trait ClusterNode: Send + Sync + Debug {
     fn boot(&self) -> u64;
 
     /// Returns true if the node of this boot id has a lease, or had one so recently that it counts.
-    /// The own one always does. A boot id that was never seen is not alive.
+    /// The own one always does. A boot id that was not seen yet may count as alive until the next
+    /// look at the leases.
     fn is_alive(&self, boot: u64) -> bool;
 
     /// Returns every node that has a lease, this one included, in the order of the boot ids.

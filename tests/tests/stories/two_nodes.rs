@@ -200,6 +200,22 @@ async fn a_session_that_goes_on_at_another_node_keeps_its_lock_and_its_fence() {
 }
 
 #[tokio::test]
+async fn a_document_is_erased_only_where_no_other_node_can_write_it_back() {
+    let nodes = TwoNodes::start().await;
+    let ada = member(&nodes.one, "Ada").await;
+    let bob = member(&nodes.other, "Bob").await;
+    ada.types("a secret");
+    converge(&[&ada, &bob]).await;
+    ada.is_saved().await;
+    let refused = nodes.other.erase("notes").await.unwrap_err().to_string();
+    assert!(refused.starts_with("1 other node(s)"), "{refused}");
+    bob.types(", and more");
+    converge(&[&ada, &bob]).await;
+    nodes.log.lose(&nodes.first_node);
+    nodes.other.erase("notes").await.unwrap();
+}
+
+#[tokio::test]
 async fn an_operator_sees_the_cluster() {
     let nodes = TwoNodes::with(Pass::asked_for).await;
     let operator = Pass::to("*", Permissions::MANAGE).of("operator").token();

@@ -52,6 +52,15 @@ pub enum EraseError {
         "there is no document {0:?}; nothing was changed; `baton list` shows the documents that exist"
     )]
     Unknown(String),
+    /// Other nodes of the cluster are alive. One of them may have the document open, and would
+    /// write it back with its next snapshot.
+    #[error(
+        "{others} other node(s) of this cluster may have the document open and would write it back; nothing was erased; stop them, erase, and start them again"
+    )]
+    OtherNodes {
+        /// The number of the other nodes.
+        others: usize,
+    },
     /// The store cannot be read or written.
     #[error("{0}")]
     Log(#[from] LogError),
@@ -96,6 +105,14 @@ pub(crate) fn list(
 pub(crate) async fn erase(registry: &Registry, name: &str) -> Result<(), EraseError> {
     if !registry.holds(name).await? {
         return Err(EraseError::Unknown(name.to_owned()));
+    }
+    if let Some(node) = registry.log().node() {
+        let leases = node.leases();
+        let others = leases.iter().filter(|lease| lease.boot != node.boot());
+        match others.count() {
+            0 => {}
+            others => return Err(EraseError::OtherNodes { others }),
+        }
     }
     // Seconds since 1970, like the epochs of restores: so it is later than the epoch of any earlier
     // backup once that is restored.
