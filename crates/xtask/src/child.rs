@@ -15,10 +15,10 @@ use signal_hook::iterator::Signals;
 
 use crate::trouble::{Done, Trouble};
 
-/// How long a process may take to end after it was asked to, before it is killed.
+/// Time that a process has to end after a request to, before xtask kills it.
 const STOP: Duration = Duration::from_secs(10);
 
-/// How often children are looked at.
+/// Pause between two looks at the child processes.
 pub(crate) const LOOK: Duration = Duration::from_millis(100);
 
 /// Speaks once for each Ctrl-C or request to end.

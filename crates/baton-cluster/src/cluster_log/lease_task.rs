@@ -178,6 +178,7 @@ impl LeaseTask {
             .iter()
             .filter_map(mpsc::WeakUnboundedSender::upgrade)
         {
+            // A stream's task that has ended needs no news.
             let _ = stream.send(input());
         }
     }
@@ -187,6 +188,7 @@ impl LeaseTask {
 pub(super) async fn leave(table: &SharedTable, boot: BootId) {
     let key = boot.to_string();
     if let Ok(Some(lease)) = table.read(&key).await {
+        // If this fails, the other nodes wait until the lease lapses.
         let _ = table.write(&key, Bytes::new(), lease.revision).await;
     }
 }

@@ -49,6 +49,7 @@ impl Questions {
 
     fn answer(&self, answer: Answer) {
         if let Some(answers) = self.answers.upgrade() {
+            // A stream's task that has ended needs no answer.
             let _ = answers.send(StreamInput::Answer(answer));
         }
     }
