@@ -8,7 +8,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::binary;
@@ -73,7 +73,7 @@ const STEPS: [Step; 13] = [
     },
     Step {
         name: "python",
-        what: "stock clients under Python against the real server",
+        what: "clients under Python against the real server: a stock one, and Baton's own",
         run: python_clients,
     },
     Step {
@@ -234,16 +234,33 @@ fn node_clients(place: &Place) -> Result<Tally, Trouble> {
 
 fn python_clients(place: &Place) -> Result<Tally, Trouble> {
     python::ensure()?;
-    let folder = place.root().join("tests/python");
-    let packages = python::install(place, &folder)?;
     let binary = binary::debug(place)?;
+    let stock = place.root().join("tests/python");
+    let packages = python::install(place, &stock)?;
+    let mut tally = unittests(place, &stock, ".", &[packages], &binary)?;
+    let own = place.root().join("web-demo/python");
+    let packages = python::install(place, &own)?;
+    tally += unittests(place, &own, "tests", &[own.join("src"), packages], &binary)?;
+    Ok(tally)
+}
+
+/// Runs the tests in a folder below this one, with these folders of packages.
+fn unittests(
+    place: &Place,
+    folder: &Path,
+    tests: &str,
+    packages: &[PathBuf],
+    binary: &Path,
+) -> Result<Tally, Trouble> {
+    let packages = env::join_paths(packages)
+        .map_err(|error| Trouble::failed(format!("{}: {error}", folder.display())))?;
     let mut command = place.command("python3");
     command
         .current_dir(folder)
         .env("BATON_BIN", binary)
         .env("PYTHONPATH", packages)
         .env("PYTHONDONTWRITEBYTECODE", "1")
-        .args(["-m", "unittest", "--verbose"]);
+        .args(["-m", "unittest", "discover", "--verbose", "-s", tests]);
     run::count(&mut command, Runner::Unittest)
 }
 
