@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { defaultClientConditions, defaultServerConditions } from 'vite'
 import { defineConfig } from 'vitest/config'
 import { compress } from './build/compress.ts'
 import { frame } from './build/frame.ts'
@@ -8,6 +9,9 @@ const page = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 
 /** Where `vite dev` and `vite preview` find the server: `BATON_URL=http://127.0.0.1:9000 npm run dev`. */
 const server = process.env.BATON_URL ?? 'http://127.0.0.1:8080'
+/** The page takes the sources of `baton-client`, so that it needs no build of the package before its own. */
+const SOURCES = 'baton-source'
+
 const proxy = { '/ws': { target: server, ws: true } }
 
 export default defineConfig({
@@ -15,6 +19,8 @@ export default defineConfig({
   base: './',
   appType: 'mpa',
   plugins: [frame(), stylesAndPolicy(), compress()],
+  resolve: { conditions: [SOURCES, ...defaultClientConditions] },
+  ssr: { resolve: { conditions: [SOURCES, ...defaultServerConditions] } },
   server: { proxy },
   preview: { proxy },
   build: {

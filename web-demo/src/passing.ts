@@ -1,7 +1,7 @@
 /**
  * Finds out, from what the server said, in which way a lock came to this page or left it. Pure.
  */
-import type { DrainReason, GrantView, PeerState } from '@baton/client'
+import type { DrainReason, GrantView, PeerState } from 'baton-client'
 
 /** The ways in which this page loses a lock. */
 export type Loss =

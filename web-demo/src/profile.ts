@@ -5,7 +5,7 @@
  * duplicated, which copies the tab's memory; so the name of who comes later gives way. Owns the two
  * storage keys.
  */
-import type { Peer, User } from '@baton/client'
+import type { Peer, User } from 'baton-client'
 import { readable } from './colors'
 import { recall, recallHere, remember, rememberHere } from './memory'
 import { cleanName } from './words'

@@ -1,5 +1,5 @@
 /** The parts of the demo's document: which root types they are, and what they are called. Owns names only. */
-import { scopeFrom, type BatonLock, type Path, type Scope } from '@baton/client'
+import { scopeFrom, type BatonLock, type Path, type Scope } from 'baton-client'
 
 export interface Region {
   /** In test ids. */

@@ -2,7 +2,7 @@
  * One document and its provider, as each page of the demo has it. Owns their making and their end, and
  * `window.baton`, through which tests and curious people look in.
  */
-import { BatonProvider } from '@baton/client'
+import { BatonProvider } from 'baton-client'
 import * as Y from 'yjs'
 import { loadProfile, makeDistinct } from './profile'
 import { takeToken } from './token'

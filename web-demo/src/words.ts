@@ -4,7 +4,7 @@
  * Each sentence is about facts that the server or the client gave; unknown facts are left out. A
  * reader is never named in the third person. `passing.ts` finds the facts about a lock.
  */
-import type { Answer, DrainReason, EditReason, Mode, ParkView, Peer, PeerState } from '@baton/client'
+import type { Answer, DrainReason, EditReason, Mode, ParkView, Peer, PeerState } from 'baton-client'
 import { readable } from './colors'
 import type { Came, Loss } from './passing'
 

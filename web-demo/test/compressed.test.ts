@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import WebSocket from 'ws'
 import * as Y from 'yjs'
-import { BatonProvider } from '@baton/client'
+import { BatonProvider } from 'baton-client'
 import { inflate } from '../client/src/inflate'
 import { Inflow, type Taken } from '../client/src/inflow'
 import { compressed, fakeServer, type FakeServer } from './fake-server'

@@ -1,6 +1,6 @@
 /** Small rules of the pages: names of documents and of people, the queue, the small feed. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import type { Peer } from '@baton/client'
+import type { Peer } from 'baton-client'
 import { placeOf } from '../client/src/address'
 import { nameProblem, nearName } from '../src/names'
 import { nextValue } from '../src/parts/feed-writer'

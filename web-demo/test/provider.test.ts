@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import WebSocket from 'ws'
 import * as Y from 'yjs'
-import { BatonProvider, draftDoc, MemoryDrafts, type BatonEvents, type BatonOptions, type Draft } from '@baton/client'
+import { BatonProvider, draftDoc, MemoryDrafts, type BatonEvents, type BatonOptions, type Draft } from 'baton-client'
 import { fakeServer, type FakeServer } from './fake-server'
 
 /** Short clocks, in the proportions of the real ones. */

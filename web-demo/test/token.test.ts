@@ -1,6 +1,6 @@
 /** The token in the address of a page. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { endWords } from '@baton/client'
+import { endWords } from 'baton-client'
 import { splitToken, takeToken } from '../src/token'
 
 afterEach(() => vi.unstubAllGlobals())

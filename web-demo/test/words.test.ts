@@ -1,6 +1,6 @@
 /** The sentences of the page, one for each reason, without words of the machinery. */
 import { describe, expect, it } from 'vitest'
-import type { EditReason, Mode, Outcome, PeerState } from '@baton/client'
+import type { EditReason, Mode, Outcome, PeerState } from 'baton-client'
 import { contrastWithWhite, readable } from '../src/colors'
 import { cameOf, lossOf, type Came, type Loss } from '../src/passing'
 import { partName, rootName } from '../src/regions'

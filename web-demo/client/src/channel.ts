@@ -4,7 +4,7 @@
  * Owns the shapes of the messages; `shapes.ts` checks that a received one has the shape that it claims. It never decides
  * what a message means.
  */
-import type { Path } from './scope'
+import type { Path } from './scope.js'
 
 /** The version of the channel that this package speaks. */
 export const VERSION = 1

@@ -7,9 +7,9 @@
  * Owns the drafts of this document and the copy that is being left; never decides what becomes of a park.
  */
 import * as Y from 'yjs'
-import type { ParkView } from './channel'
-import type { Draft, DraftStore } from './drafts'
-import type { DocSync } from './sync'
+import type { ParkView } from './channel.js'
+import type { Draft, DraftStore } from './drafts.js'
+import type { DocSync } from './sync.js'
 
 /** How long a server that is here may take to say that it keeps all of a copy, in milliseconds. */
 const PATIENCE = 5000

@@ -1,15 +1,15 @@
 /** What `BatonProvider` can be told at the start, and what it tells. Owns the types only. */
 import type * as Y from 'yjs'
 import type { Awareness } from 'y-protocols/awareness'
-import type { DrainReason, Fence, Mode, ParkView, Peer, Right, User } from './channel'
-import type { Draft, DraftStore } from './drafts'
-import type { LockHandle } from './handle'
-import type { Closed } from './link'
-import type { HandOverRequest } from './lock'
-import type { BatonProvider } from './provider'
-import type { EditRight } from './rights'
-import type { SaveState } from './saves'
-import type { Scope } from './scope'
+import type { DrainReason, Fence, Mode, ParkView, Peer, Right, User } from './channel.js'
+import type { Draft, DraftStore } from './drafts.js'
+import type { LockHandle } from './handle.js'
+import type { Closed } from './link.js'
+import type { HandOverRequest } from './lock-status.js'
+import type { BatonProvider } from './provider.js'
+import type { EditRight } from './rights.js'
+import type { SaveState } from './saves.js'
+import type { Scope } from './scope.js'
 
 /** An offer of a lock: claim it within `expires_ms` of its sending. */
 export interface Offer {

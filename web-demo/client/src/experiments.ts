@@ -1,7 +1,7 @@
 /** Failures on demand, for a demo or a test. Owns no state: the session is mute, the link is cut. */
-import type { Experiments } from './events'
-import type { Link } from './link'
-import type { Session } from './session'
+import type { Experiments } from './events.js'
+import type { Link } from './link.js'
+import type { Session } from './session.js'
 
 export function experiments(link: Link, session: Session): Experiments {
   return {

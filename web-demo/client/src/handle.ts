@@ -4,13 +4,14 @@
  * Owns nothing: a live view onto the lock machine, and the operations under one scope. Two handles of one scope are the
  * same lock.
  */
-import type { Fence, Peer } from './channel'
-import { now } from './clock'
-import type { LockMachine, LockState, LockStatus } from './lock'
-import type { EditRight } from './rights'
-import { UNSENT, type Answer } from './requests'
-import { toWire, type Scope } from './scope'
-import type { Ask } from './channel'
+import type { Fence, Peer } from './channel.js'
+import { now } from './clock.js'
+import type { LockMachine } from './lock.js'
+import type { LockState, LockStatus } from './lock-status.js'
+import type { EditRight } from './rights.js'
+import { UNSENT, type Answer } from './requests.js'
+import { toWire, type Scope } from './scope.js'
+import type { Ask } from './channel.js'
 
 /** Bytes of a note to a holder, in UTF-8. */
 export const NOTE_BYTES = 512

@@ -4,8 +4,8 @@
  *
  * Owns those that wait; never looks into one.
  */
-import type { Frame } from './codec'
-import { inflate } from './inflate'
+import type { Frame } from './codec.js'
+import { inflate } from './inflate.js'
 
 /** A frame that can be taken as it is. */
 export type Taken = Exclude<Frame, { kind: 'compressed' }>

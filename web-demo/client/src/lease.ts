@@ -6,7 +6,7 @@
  * passes the lock on, however long the way took. Owns the answers under way and one moment for each grant; never sets a
  * timer and never reads a clock.
  */
-import { advance, type Instant } from './clock'
+import { advance, type Instant } from './clock.js'
 
 /** Answers that are remembered until they are confirmed; older ones would be past their time anyway. */
 const MAX_ANSWERS = 64

@@ -4,9 +4,9 @@
  *
  * Owns when a socket is opened and given up; never reads what travels through it.
  */
-import { delayBefore } from './backoff'
-import { advance, now, type Instant } from './clock'
-import { isFinal } from './close-codes'
+import { delayBefore } from './backoff.js'
+import { advance, now, type Instant } from './clock.js'
+import { isFinal } from './close-codes.js'
 
 /** Why and how a connection ended. */
 export interface Closed {

@@ -1,7 +1,7 @@
 /**
  * Operations that wait for their result. Owns the nonces; never decides what an operation means.
  */
-import type { Ask, ClientMessage, DiffPart, Outcome } from './channel'
+import type { Ask, ClientMessage, DiffPart, Outcome } from './channel.js'
 
 /** What became of an operation. */
 export interface Answer {

@@ -2,8 +2,8 @@
  * "May this page edit here, now?" for one root type or for the whole document: the rule of docs/protocol.md, as the
  * server applies it to each edit. Pure.
  */
-import type { GrantView, Mode } from './channel'
-import { reaches, rootsOf, type Scope } from './scope'
+import type { GrantView, Mode } from './channel.js'
+import { reaches, rootsOf, type Scope } from './scope.js'
 
 /** Why this page may or may not edit. */
 export type EditReason =

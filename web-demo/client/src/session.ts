@@ -4,16 +4,16 @@
  * Owns what this client knows of the others, and which event follows which message. It knows no document and no socket,
  * and sends by the function that it is given.
  */
-import { idleFor, isVisible } from './activity'
-import { VERSION, type Ask, type ClientMessage, type Outcome, type ParkView, type Peer, type Right, type ServerMessage, type Timings, type User, type Welcome } from './channel'
-import { now } from './clock'
-import type { BatonOptions, Emit, Offer } from './events'
-import { canInflate, ENCODING } from './inflate'
-import { LockMachine, type LockEffect } from './lock'
-import { Requests, UNSENT, type ParkAnswer } from './requests'
-import { scopeFrom, toWire } from './scope'
-import type { Ticket } from './tickets'
-import { userKey } from './user-key'
+import { idleFor, isVisible } from './activity.js'
+import { VERSION, type Ask, type ClientMessage, type Outcome, type ParkView, type Peer, type Right, type ServerMessage, type Timings, type User, type Welcome } from './channel.js'
+import { now } from './clock.js'
+import type { BatonOptions, Emit, Offer } from './events.js'
+import { canInflate, ENCODING } from './inflate.js'
+import { LockMachine, type LockEffect } from './lock.js'
+import { Requests, UNSENT, type ParkAnswer } from './requests.js'
+import { scopeFrom, toWire } from './scope.js'
+import type { Ticket } from './tickets.js'
+import { userKey } from './user-key.js'
 
 export interface SessionEvents {
   say(message: ClientMessage): void

@@ -1,5 +1,5 @@
 /** The check that a message of the server has the shape that its type claims. Owns nothing; decides no meaning. */
-import type { ServerMessage } from './channel'
+import type { ServerMessage } from './channel.js'
 
 type Check = (value: unknown) => boolean
 
@@ -105,7 +105,7 @@ export function decodeServerMessage(json: string): ServerMessage | null {
   if (typeof value !== 'object' || value === null || typeof value.type !== 'string') {
     throw new Error('a message of the channel is an object with a type')
   }
-  if (!Object.hasOwn(SHAPES, value.type)) return null
+  if (!Object.prototype.hasOwnProperty.call(SHAPES, value.type)) return null
   if (!SHAPES[value.type as ServerMessage['type']](value)) {
     throw new Error(`a "${value.type}" without the fields that it must have`)
   }

@@ -6,8 +6,8 @@
  */
 import * as awarenessProtocol from 'y-protocols/awareness'
 import * as Y from 'yjs'
-import { encodeFrame, type Frame } from './codec'
-import { Saves } from './saves'
+import { encodeFrame, type Frame } from './codec.js'
+import { Saves } from './saves.js'
 
 export interface SyncEvents {
   send(bytes: Uint8Array): void

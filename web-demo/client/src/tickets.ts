@@ -5,7 +5,7 @@
  * storage only while no page uses it: it is taken out when a page starts and put back on pagehide. Owns that storage
  * key; never decides what a token is worth.
  */
-import type { Fence } from './channel'
+import type { Fence } from './channel.js'
 
 export interface Ticket {
   readonly session: number

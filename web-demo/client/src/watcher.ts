@@ -4,13 +4,13 @@
  * Owns the handles, the memory of what was told, and the one timer that looks again when a lease would run out. It
  * decides nothing.
  */
-import type { Mode } from './channel'
-import { now } from './clock'
-import type { Emit } from './events'
-import { LockHandle } from './handle'
-import type { SaveState } from './saves'
-import { keyOf, WHOLE, type Scope } from './scope'
-import type { Session } from './session'
+import type { Mode } from './channel.js'
+import { now } from './clock.js'
+import type { Emit } from './events.js'
+import { LockHandle } from './handle.js'
+import type { SaveState } from './saves.js'
+import { keyOf, WHOLE, type Scope } from './scope.js'
+import type { Session } from './session.js'
 
 export class Watcher {
   readonly #session: Session

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { encodeClientMessage } from '../src/channel'
-import { decodeFrame, encodeFrame } from '../src/codec'
-import { decodeServerMessage } from '../src/shapes'
+import { encodeClientMessage } from '../src/channel.js'
+import { decodeFrame, encodeFrame } from '../src/codec.js'
+import { decodeServerMessage } from '../src/shapes.js'
 
 interface Example {
   line: string

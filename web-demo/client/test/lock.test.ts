@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { GrantState, GrantView, LockView, Timings, Welcome } from '../src/channel'
-import { advance, type Instant } from '../src/clock'
-import { Answers, Lease } from '../src/lease'
-import { LockMachine } from '../src/lock'
-import type { Scope } from '../src/scope'
+import type { GrantState, GrantView, LockView, Timings, Welcome } from '../src/channel.js'
+import { advance, type Instant } from '../src/clock.js'
+import { Answers, Lease } from '../src/lease.js'
+import { LockMachine } from '../src/lock.js'
+import type { Scope } from '../src/scope.js'
 
 const ME = 7
 const HER = 3

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
-import { delayBefore } from '../src/backoff'
-import { closeWords, isFinal } from '../src/close-codes'
-import { Saves } from '../src/saves'
+import { delayBefore } from '../src/backoff.js'
+import { closeWords, isFinal } from '../src/close-codes.js'
+import { Saves } from '../src/saves.js'
 
 it('all is saved when the server has counted as many as were sent, and not one earlier', () => {
   const saves = new Saves()

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { GrantView, Mode } from '../src/channel'
-import { rightIn, type Hold, type Situation } from '../src/rights'
-import { conflict, covers, keyOf, scopeOf, type Scope } from '../src/scope'
+import type { GrantView, Mode } from '../src/channel.js'
+import { rightIn, type Hold, type Situation } from '../src/rights.js'
+import { conflict, covers, keyOf, scopeOf, type Scope } from '../src/scope.js'
 
 const title: Scope = [['title']]
 const body: Scope = [['body']]

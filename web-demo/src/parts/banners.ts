@@ -4,7 +4,7 @@
  * Owns three banners, their clocks, and the memory of who had a lock last. `passing.ts` reads the
  * server's words, and `words.ts` makes sentences.
  */
-import { conflict, idleFor, type BatonProvider, type DrainReason, type Fence, type GrantView, type HandOverRequest, type Scope } from '@baton/client'
+import { conflict, idleFor, type BatonProvider, type DrainReason, type Fence, type GrantView, type HandOverRequest, type Scope } from 'baton-client'
 import { announcer } from '../announcer'
 import { h, setAttribute, setText } from '../dom'
 import { cameOf, lossOf, type Came, type Loss } from '../passing'

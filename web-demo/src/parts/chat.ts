@@ -1,5 +1,5 @@
 /** The messages of a chat and the box that sends them. Owns the shape of a message in the shared array. */
-import type { BatonProvider } from '@baton/client'
+import type { BatonProvider } from 'baton-client'
 import type * as Y from 'yjs'
 import { h, setAttribute, setText } from '../dom'
 import { cleanName, clockTime, colorOf, editWords } from '../words'

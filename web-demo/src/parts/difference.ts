@@ -1,5 +1,5 @@
 /** What a park would change, to be read: what it adds and takes away, with a little of what is around. Pure drawing. */
-import type { DiffPart, ParkContent } from '@baton/client'
+import type { DiffPart, ParkContent } from 'baton-client'
 import { h } from '../dom'
 import { rootName } from '../regions'
 import { capital } from '../words'

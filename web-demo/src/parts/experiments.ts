@@ -1,5 +1,5 @@
 /** The two switches that make this page fail on purpose. Owns the switches; the client does the failing. */
-import type { BatonProvider } from '@baton/client'
+import type { BatonProvider } from 'baton-client'
 import { h } from '../dom'
 import { panel } from './shell'
 

@@ -5,7 +5,7 @@
  * Owns that client while it runs; the page itself only watches. Other programs may write the same
  * feed: it goes on from their last number.
  */
-import { BatonProvider } from '@baton/client'
+import { BatonProvider } from 'baton-client'
 import * as Y from 'yjs'
 import { isTick, type Tick } from '../feed'
 import { h, setAttribute, setText } from '../dom'

@@ -3,7 +3,7 @@
  *
  * Owns the buttons' meaning in each state and the small form that opens under them; the client decides the states.
  */
-import { conflict, NOTE_BYTES, type Answer, type BatonLock, type BatonProvider, type LockHandle, type LockState } from '@baton/client'
+import { conflict, NOTE_BYTES, type Answer, type BatonLock, type BatonProvider, type LockHandle, type LockState } from 'baton-client'
 import { h, setAttribute, setText } from '../dom'
 import { partName, scopeIn } from '../regions'
 import { answerWords, nameOf } from '../words'

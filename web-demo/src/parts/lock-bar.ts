@@ -5,7 +5,7 @@
  * Owns the line; it lies over the page, so that it moves nothing when it comes and goes. Its button
  * presses the strip's first button.
  */
-import type { LockState } from '@baton/client'
+import type { LockState } from 'baton-client'
 import { h, setAttribute, setText } from '../dom'
 
 export interface LockBar {

@@ -3,7 +3,7 @@
  *
  * Owns the strip at the top of the page, and the colour that the page takes; `banners.ts` has the news.
  */
-import { conflict, type BatonLock, type BatonProvider } from '@baton/client'
+import { conflict, type BatonLock, type BatonProvider } from 'baton-client'
 import { announcer } from '../announcer'
 import { batonMark, h, setAttribute, setText } from '../dom'
 import { partName, pathsOf, REGIONS, scopeIn, type Region } from '../regions'

@@ -1,5 +1,5 @@
 /** Who may write in this document: told to all, changed by who may. Owns one group of buttons. */
-import type { BatonProvider, Mode } from '@baton/client'
+import type { BatonProvider, Mode } from 'baton-client'
 import { h, setAttribute, setText } from '../dom'
 import { answerWords, MODES } from '../words'
 import { panel } from './shell'

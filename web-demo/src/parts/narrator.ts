@@ -1,5 +1,5 @@
 /** Turns what the client tells into lines of the event list. Owns the words for it and the memory of the last locks. */
-import { endWords, type BatonProvider, type DrainReason, type GrantView, type Mode, type ParkView } from '@baton/client'
+import { endWords, type BatonProvider, type DrainReason, type GrantView, type Mode, type ParkView } from 'baton-client'
 import { lossOf } from '../passing'
 import { lockName, partName, scopeIn } from '../regions'
 import { capital, cleanName, COMINGS, decidedWords, DRAIN_WORDS, lostWords, MODES, nameOf, OWN_STATE, parkWords, turnedAwayWords, type Matter } from '../words'

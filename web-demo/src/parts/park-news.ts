@@ -4,7 +4,7 @@
  * Owns one notice, and the memory of which parks of this browser were open. The server names who
  * decided.
  */
-import type { BatonProvider, ParkView } from '@baton/client'
+import type { BatonProvider, ParkView } from 'baton-client'
 import { h, setAttribute, setText } from '../dom'
 import { answerWords, cleanName, decidedWords, type Matter } from '../words'
 import { isOwnPark } from './parks'

@@ -2,7 +2,7 @@
  * Two notices: an edit of this page was set aside; the server turned the page away. Owns the notices; the parks have a
  * panel of their own, and going on afresh is the page's business.
  */
-import type { BatonProvider } from '@baton/client'
+import type { BatonProvider } from 'baton-client'
 import { h, setText } from '../dom'
 import { asideWords, TEXT, turnedAwayWords, type Matter } from '../words'
 import { holderOf } from './who'

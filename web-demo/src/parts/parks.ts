@@ -3,7 +3,7 @@
  *
  * Owns the rows and what is open in them. What a park is, the server says; what becomes of it, people do.
  */
-import { draftDoc, type BatonProvider, type Draft, type ParkContent, type ParkView } from '@baton/client'
+import { draftDoc, type BatonProvider, type Draft, type ParkContent, type ParkView } from 'baton-client'
 import { h, setAttribute, setText } from '../dom'
 import { REGIONS } from '../regions'
 import { ago, answerWords, cleanName, colorOf, parkWords, type Matter } from '../words'

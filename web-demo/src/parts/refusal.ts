@@ -4,7 +4,7 @@
  * Owns one small box for each text, which stands over the page and moves nothing. The editor's
  * guard says when; the words are in `words.ts`.
  */
-import type { Answer, BatonProvider, LockHandle } from '@baton/client'
+import type { Answer, BatonProvider, LockHandle } from 'baton-client'
 import type { EditorView } from '@codemirror/view'
 import { h, setAttribute, setText } from '../dom'
 import { answerWords, capital, placeWords, refusedWords } from '../words'

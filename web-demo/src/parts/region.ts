@@ -2,7 +2,7 @@
  * One part of the document: its name, its own small lock, and its editor. Owns the head of the part; what may be
  * edited, the client says.
  */
-import type { BatonProvider, LockHandle } from '@baton/client'
+import type { BatonProvider, LockHandle } from 'baton-client'
 import { h, setAttribute, setText } from '../dom'
 import { byTheWhole, pathsOf, type Region } from '../regions'
 import { capital, colorOf, placeWords } from '../words'

@@ -2,7 +2,7 @@
  * Who is here, each with colour, name and heartbeat. Owns the rows; what a peer's state is, the server says, except
  * for this page's own, which knows first when it hears nothing.
  */
-import type { BatonProvider, Peer, PeerState } from '@baton/client'
+import type { BatonProvider, Peer, PeerState } from 'baton-client'
 import { h, setAttribute, setProperty, setText } from '../dom'
 import { oncePerFrame } from '../frame-batch'
 import { partName, scopeIn } from '../regions'

@@ -1,5 +1,5 @@
 /** A sign that says if all is on the server's disk. Owns one small sign; it is spoken once it has settled. */
-import type { BatonProvider } from '@baton/client'
+import type { BatonProvider } from 'baton-client'
 import { announcer } from '../announcer'
 import { h, setAttribute, setText } from '../dom'
 import { oncePerFrame } from '../frame-batch'

@@ -2,7 +2,7 @@
  * Names people in a sentence: the reader is “you”, and their other tab is called that. Owns
  * nothing.
  */
-import type { BatonLock, BatonProvider, LockHandle } from '@baton/client'
+import type { BatonLock, BatonProvider, LockHandle } from 'baton-client'
 import { nameOf } from '../words'
 
 /** “you”, “your other tab”, or a name. */

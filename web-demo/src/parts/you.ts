@@ -1,5 +1,5 @@
 /** Name and colour of the person at this page, to edit. Owns the fields; `profile.ts` remembers. */
-import type { BatonProvider } from '@baton/client'
+import type { BatonProvider } from 'baton-client'
 import { h } from '../dom'
 import { COLORS, saveProfile } from '../profile'
 import { showCursorAs } from '../session'
