@@ -101,7 +101,7 @@ describe('a provider', () => {
     await server.close()
   })
 
-  const join = (): BatonProvider => (provider = new BatonProvider(server.url, 'story', new Y.Doc(), { WebSocketPolyfill: WebSocket as never, maxBackoffTime: 60 }))
+  const join = (): BatonProvider => (provider = new BatonProvider(server.url, 'story', new Y.Doc(), { WebSocketPolyfill: WebSocket, maxBackoffTime: 60 }))
   const text = (): string | undefined => provider?.doc.getText('content').toString()
 
   it('asks for a compressed first sync and takes it', async () => {

@@ -335,6 +335,8 @@ export interface FakeServer {
   room(name: string): Room
   /** Close code that new connections get instead of a room; `null` lets them in. */
   turnAway: number | null
+  /** How many connections were turned away. */
+  turnedAway: number
   close(): Promise<void>
 }
 
@@ -348,10 +350,13 @@ export async function fakeServer(timings: Partial<Timings> = {}, port = 0): Prom
   }
   const http: Server = createServer()
   const sockets = new WebSocketServer({ server: http })
-  const fake = { turnAway: null as number | null }
+  const fake = { turnAway: null as number | null, turnedAway: 0 }
   sockets.on('connection', (socket, request) => {
     const path = (request.url ?? '').split('?')[0] ?? ''
-    if (fake.turnAway !== null) return socket.close(fake.turnAway)
+    if (fake.turnAway !== null) {
+      fake.turnedAway += 1
+      return socket.close(fake.turnAway)
+    }
     room(decodeURIComponent(path.replace(/^\/ws\//, ''))).join(socket)
   })
   await new Promise<void>((done) => http.listen(port, '127.0.0.1', done))

@@ -23,7 +23,7 @@ afterEach(async () => {
 
 function client(options: BatonOptions = {}, room = 'story', doc = new Y.Doc()): BatonProvider {
   const provider = new BatonProvider(server.url, room, doc, {
-    WebSocketPolyfill: WebSocket as never,
+    WebSocketPolyfill: WebSocket,
     maxBackoffTime: 60,
     user: { name: 'Ada', color: '#c2410c' },
     ...options,
@@ -34,7 +34,7 @@ function client(options: BatonOptions = {}, room = 'story', doc = new Y.Doc()): 
 
 /** Resolves when `ok` holds, looking whenever the provider says anything. */
 function until(provider: BatonProvider, ok: () => boolean, what = ok.toString()): Promise<void> {
-  const events: (keyof BatonEvents)[] = ['status', 'sync', 'welcome', 'roster', 'lock', 'may-edit', 'saved', 'parked', 'beat', 'refused', 'connection-error', 'lock-lost', 'requested', 'request-over', 'mode', 'park', 'drafts', 'doc']
+  const events: (keyof BatonEvents)[] = ['status', 'sync', 'welcome', 'roster', 'lock', 'may-edit', 'saved', 'parked', 'beat', 'closed', 'connection-error', 'lock-lost', 'requested', 'request-over', 'mode', 'park', 'drafts', 'doc']
   return new Promise((done, fail) => {
     const give = setTimeout(() => fail(new Error(`never came true: ${what}`)), 4000)
     const look = (): void => {
@@ -126,8 +126,8 @@ describe('a provider like y-websocket’s', () => {
 
   it('stays away after a final close code, and says why', async () => {
     server.turnAway = 4404
-    const refused = new Promise<{ code: number; reason: string }>((done) => client().on('refused', done))
-    expect(await refused).toEqual({ code: 4404, reason: 'This is not a document name.' })
+    const refused = new Promise<{ code: number; reason: string }>((done) => client().on('closed', done))
+    expect(await refused).toEqual({ code: 4404, reason: '' })
     expect([open[0]?.shouldConnect, open[0]?.mayEdit, open[0]?.mayEditWhy]).toEqual([false, false, 'closed'])
   })
 

@@ -1,4 +1,4 @@
-/** How long to wait before coming again. Owns the arithmetic only; sets no timer. */
+/** Whether to come again after a close, and how long to wait before. Owns the arithmetic only; sets no timer. */
 
 /** First and largest delay between two attempts, in milliseconds. */
 const FIRST = 200
@@ -19,4 +19,9 @@ export function delayBefore(attempt: number, most: number, code: number, random:
   const ceiling = Math.min(most, FIRST * 2 ** Math.min(attempt + 1, 16))
   const floor = Math.min(FIRST, ceiling)
   return floor + random() * (ceiling - floor)
+}
+
+/** Returns true for a close code after which this copy would be refused again. */
+export function isFinal(code: number): boolean {
+  return code >= 4400 && code <= 4499
 }

@@ -188,6 +188,8 @@ export type ClientMessage =
   /** Leaves the queue as well, unless it is wanted `later`. */
   | { type: 'decline'; fence: Fence; later?: boolean }
   | { type: 'profile'; user: User }
+  /** Another token of the same user, before the one at hand expires. */
+  | { type: 'token'; token: string }
 
 /** Answers a hello. */
 export interface Welcome {
@@ -210,6 +212,8 @@ export interface Welcome {
 export type ServerMessage =
   | Welcome
   | { type: 'rights'; rights: Right[] }
+  /** The access of this session ends then, with its token. */
+  | { type: 'token-expiring'; left_ms: number }
   | { type: 'beat'; n: number; confirmed: number }
   | { type: 'peer'; peer: Peer }
   | { type: 'lock'; lock: LockView }

@@ -1,4 +1,8 @@
-/** The close codes of docs/protocol.md, section 2, in words. Owns only the words. */
+/**
+ * The close codes of docs/protocol.md, section 2, in words.
+ *
+ * Owns only the words, and is imported by nothing of this package: a program that shows none does not carry them.
+ */
 
 const WORDS: Record<number, string> = {
   1000: 'Done.',
@@ -34,9 +38,4 @@ const WORD_REASONS = [4401, 4403, 4504]
 export function endWords({ code, reason }: { code: number; reason: string }): string {
   if (reason === '') return closeWords(code)
   return WORD_REASONS.includes(code) ? `${closeWords(code)} (${reason})` : reason
-}
-
-/** Whether coming again with this copy would be refused again. */
-export function isFinal(code: number): boolean {
-  return code >= 4400 && code <= 4499
 }

@@ -10,6 +10,8 @@ import type { BatonProvider } from './provider.js'
 import type { EditRight } from './rights.js'
 import type { SaveState } from './saves.js'
 import type { Scope } from './scope.js'
+import type { WebSocketClass } from './socket.js'
+import type { Token } from './token.js'
 
 /** An offer of a lock: claim it within `expires_ms` of its sending. */
 export interface Offer {
@@ -49,23 +51,26 @@ export interface BatonOptions {
   connect?: boolean
   awareness?: Awareness
   /**
-   * Shown to a server that asks for tokens: in the first message, so that it is in no address and no log. A function is
-   * asked at each attempt to connect, for a token that is renewed.
+   * Shown to a server that asks for tokens: in the first message, so that it is in no address and no log. A function, which
+   * may be async, is asked before each attempt to connect, and when the server says that the token expires soon or has.
    */
-  token?: string | (() => string | null)
+  token?: Token
   /** Query parameters of the address. */
   params?: Record<string, string>
   /** Sub-protocols of the WebSocket. */
   protocols?: string[]
-  WebSocketPolyfill?: typeof WebSocket
+  /** For a JavaScript without a global `WebSocket` (Node before 22): the default export of `ws`. */
+  WebSocketPolyfill?: WebSocketClass
   /** Largest delay between attempts, in milliseconds; 2500 unless told otherwise. */
   maxBackoffTime?: number
+  /** Whether to come again after a close; unless told otherwise, after all but those with a code from 4400 to 4499. */
+  shouldReconnect?: (closed: Closed, provider: BatonProvider) => boolean
   /** Taken for compatibility with y-websocket; tabs meet only at the server. */
   disableBc?: boolean
   /** Taken for compatibility with y-websocket; the server asks by itself when it lacks something. */
   resyncInterval?: number
 
-  /** Who is editing. */
+  /** Who is editing; also goes into the awareness state as `user`, from where cursors take it. */
   user?: User
   /** The secret that all tabs of this person share; in a browser, one that it keeps. `null` for none. */
   userKey?: string | null
@@ -90,6 +95,9 @@ export type BatonEvents = {
   synced: (synced: boolean) => void
   'connection-close': (closed: Closed, provider: BatonProvider) => void
   'connection-error': (closed: Closed, provider: BatonProvider) => void
+
+  /** This provider stays away after that close; `endWords` has words for it. */
+  closed: (closed: Closed, provider: BatonProvider) => void
 
   /** The server knows this session; `resumed` when it is the one from before. */
   welcome: (event: { session: number; resumed: boolean }) => void
@@ -134,8 +142,6 @@ export type BatonEvents = {
 
   /** A beat came, and was answered or not. */
   beat: (event: { n: number; confirmed: number; answered: boolean }) => void
-  /** The server turned this client away for good. */
-  refused: (event: { code: number; reason: string }) => void
   /** The server's word before it turns a client away. */
   denied: (reason: string) => void
   'channel-error': (error: { code: string; message: string; retry: boolean }) => void

@@ -82,8 +82,8 @@ export class LockHandle {
 
   /**
    * Asks for it, and waits for it. The wish survives lost connections until `cancel`; asking for something else replaces
-   * it. `done`, `queued`, `would-wait` (release what this session holds first), `forbidden`; `unsent` when the server
-   * could not be reached (it is asked again when it can be).
+   * it. `done`, `queued`, `would-wait` (release what this session holds first), `forbidden`. Without a session, the promise
+   * waits for one; `unsent` when the wish was given up before, or the provider refused or destroyed.
    */
   acquire(): Promise<Answer> {
     return this.#wish({ type: 'acquire', ...toWire(this.scope) })

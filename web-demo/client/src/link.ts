@@ -6,7 +6,7 @@
  */
 import { delayBefore } from './backoff.js'
 import { advance, now, type Instant } from './clock.js'
-import { isFinal } from './close-codes.js'
+import { OPEN, type WebSocketClass, type WebSocketLike } from './socket.js'
 
 /** Why and how a connection ended. */
 export interface Closed {
@@ -17,8 +17,12 @@ export interface Closed {
 export interface LinkOptions {
   /** Asked for at each attempt, so that query parameters may change. */
   url: () => string
-  protocols: string[]
-  WebSocket: typeof WebSocket
+  protocols: () => string[]
+  WebSocket: () => WebSocketClass
+  /** Done before each attempt; one that fails is an attempt that failed. */
+  prepare: () => void | Promise<void>
+  /** Returns true for a close after which it is no use to come again. */
+  isFinal: (closed: Closed) => boolean
   /** Largest delay between attempts, in milliseconds. */
   maxBackoff: () => number
 }
@@ -29,12 +33,15 @@ export interface LinkEvents {
   message(bytes: Uint8Array): void
   /** The connection that was open, or the attempt, is over. `wasOpen` tells which. */
   closed(closed: Closed, wasOpen: boolean): void
-  /** A close code that forbids coming again. */
+  /** A close that is final: this link stays away. */
   refused(closed: Closed): void
 }
 
 /** Not one of the codes with a meaning: the server starts the grace time, and a resume within it goes on. */
 const LEFT_ALONE = 3000
+
+/** How long the preparation of an attempt may take, in milliseconds. */
+const PREPARATION = 30_000
 
 /** How long an attempt seems to take while the network is cut, in milliseconds. */
 const CUT_ATTEMPT = 300
@@ -51,18 +58,20 @@ export class Link {
   readonly #options: LinkOptions
   readonly #events: LinkEvents
   #phase: Phase = 'idle'
-  #socket: WebSocket | null = null
+  #socket: WebSocketLike | null = null
   #cut = false
   #attempt = 0
-  /** Ends the phase `waiting`, and the pretended attempts while the network is cut. */
+  /** Counts the times of dialling: a preparation for an earlier one comes too late. */
+  #dialled = 0
+  /** Ends the phase `waiting`, a preparation that takes too long, and the pretended attempts while the network is cut. */
   #timer: ReturnType<typeof setTimeout> | undefined
   #watch: ReturnType<typeof setTimeout> | undefined
   #silentAfter = 10_000
   #lastHeard: Instant = now()
   /** The connection before this one, while this one takes its place. */
-  #retired: WebSocket | null = null
+  #retired: WebSocketLike | null = null
   /** Sockets given up while the network was cut: closing them then would tell the server, which a cut cannot. */
-  readonly #stranded = new Set<WebSocket>()
+  readonly #stranded = new Set<WebSocketLike>()
 
   constructor(options: LinkOptions, events: LinkEvents) {
     this.#options = options
@@ -86,7 +95,7 @@ export class Link {
   }
 
   /** The socket of this moment; it changes with every attempt. */
-  get socket(): WebSocket | null {
+  get socket(): WebSocketLike | null {
     return this.#socket
   }
 
@@ -95,8 +104,10 @@ export class Link {
     return this.isOpen ? Math.max(0, advance(this.#lastHeard, now())) : 0
   }
 
+  /** @throws Error when there is no WebSocket to connect with */
   connect(): void {
     if (this.#phase !== 'idle') return
+    this.#options.WebSocket()
     this.#attempt = 0
     this.#dial()
   }
@@ -148,7 +159,7 @@ export class Link {
   send(bytes: Uint8Array): void {
     // A cut network swallows what is sent, and the sender cannot tell.
     if (this.#cut || this.#phase !== 'open') return
-    this.#socket?.send(bytes as Uint8Array<ArrayBuffer>)
+    this.#socket?.send(bytes)
   }
 
   /**
@@ -176,35 +187,58 @@ export class Link {
       this.#timer = setTimeout(() => this.#lost({ code: 1006, reason: 'the network is cut' }), CUT_ATTEMPT)
       return
     }
-    const socket = new this.#options.WebSocket(this.#options.url(), this.#options.protocols)
+    const dialled = ++this.#dialled
+    const isLate = (): boolean => dialled !== this.#dialled || this.#phase !== 'connecting'
+    const failed = (error: unknown): void => {
+      if (!isLate()) this.#lost({ code: 1006, reason: `this attempt could not be prepared: ${String(error)}` })
+    }
+    let preparing: void | Promise<void>
+    try {
+      preparing = this.#options.prepare()
+    } catch (error) {
+      return failed(error)
+    }
+    if (preparing === undefined) return this.#open()
+    this.#timer = setTimeout(() => failed(`not within ${PREPARATION} ms`), PREPARATION)
+    const prepared = (): void => {
+      if (isLate()) return
+      clearTimeout(this.#timer)
+      this.#open()
+    }
+    preparing.then(prepared).catch(failed)
+  }
+
+  #open(): void {
+    const WebSocket = this.#options.WebSocket()
+    const socket = new WebSocket(this.#options.url(), this.#options.protocols())
     socket.binaryType = 'arraybuffer'
     this.#socket = socket
     socket.onopen = () => this.#opened(socket)
-    socket.onmessage = (event) => this.#received(socket, event.data)
-    socket.onclose = (event) => this.#ended(socket, { code: event.code, reason: event.reason })
+    socket.onmessage = (event: { data: unknown }) => this.#received(socket, event.data)
+    socket.onclose = (event: Closed) => this.#ended(socket, { code: event.code, reason: event.reason })
     // `onclose` follows and carries the code; without a handler some implementations throw.
     socket.onerror = () => {}
     this.#heard()
   }
 
-  #opened(socket: WebSocket): void {
+  #opened(socket: WebSocketLike): void {
     if (socket !== this.#socket || this.#cut) return
     this.#phase = 'open'
     this.#heard()
     this.#events.open()
   }
 
-  #received(socket: WebSocket, data: unknown): void {
+  #received(socket: WebSocketLike, data: unknown): void {
     if (socket !== this.#socket || this.#cut) return
     this.#heard()
     if (data instanceof ArrayBuffer) this.#events.message(new Uint8Array(data))
   }
 
-  #ended(socket: WebSocket, closed: Closed): void {
+  #ended(socket: WebSocketLike, closed: Closed): void {
     this.#stranded.delete(socket)
     // The news of a close cannot cross a cut network either; the watchdog will find out.
     if (socket !== this.#socket || this.#cut) return
-    if (isFinal(closed.code)) {
+    if (this.#options.isFinal(closed)) {
       this.#drop('idle', closed)
       this.#events.refused(closed)
     } else {
@@ -248,7 +282,7 @@ export class Link {
     this.#phase = next
     this.#socket = null
     if (socket && this.#cut) this.#stranded.add(socket)
-    else if (socket && socket.readyState <= socket.OPEN) socket.close(code)
+    else if (socket && socket.readyState <= OPEN) socket.close(code)
     if (before === 'open' || before === 'connecting') this.#events.closed(closed, before === 'open')
   }
 }

@@ -79,6 +79,11 @@ export class LockMachine {
     return this.#view?.mode ?? null
   }
 
+  /** Whether this session waits for a lock. */
+  get isWishing(): boolean {
+    return this.#wish !== undefined
+  }
+
   helloSent(at: Instant): void {
     this.#hello = at
   }

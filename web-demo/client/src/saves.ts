@@ -7,15 +7,27 @@
 /** `saved`: all of this copy is durable. `saving`: something is under way. `offline`: nothing can be said now. */
 export type SaveState = 'offline' | 'saving' | 'saved'
 
+/** All that a copy held at one moment. */
+export interface Mark {
+  /** Connection that it was made on, by counting. */
+  readonly connection: number
+  /** Edits that had been sent over that connection. */
+  readonly sent: number
+}
+
 export class Saves {
   #open = false
+  #connection = 0
   #complete = false
+  /** Edits that had been sent when the connection had carried all that the copy held. */
+  #completeAt = 0
   #sent = 0
   #saved = 0
   #editedOffline = false
 
   opened(): void {
     this.#open = true
+    this.#connection += 1
     this.#complete = false
     this.#sent = 0
     this.#saved = 0
@@ -35,6 +47,7 @@ export class Saves {
   /** The server's Step1 has been answered: from now on the connection has carried all that we have. */
   complete(): void {
     this.#complete = true
+    this.#completeAt = this.#sent
   }
 
   edited(): void {
@@ -44,6 +57,18 @@ export class Saves {
   acknowledged(updates: number): void {
     this.#saved = Math.max(this.#saved, updates)
     if (this.state === 'saved') this.#editedOffline = false
+  }
+
+  /** Marks what the copy holds now, to ask later whether all of that is durable. */
+  mark(): Mark {
+    return { connection: this.#connection, sent: this.#sent }
+  }
+
+  /** Returns true once all that the mark stands for is durable; later edits do not count. */
+  reached({ connection, sent }: Mark): boolean {
+    // Another connection has carried it with the answer to the server's Step1.
+    const needed = connection === this.#connection ? Math.max(sent, this.#completeAt) : this.#completeAt
+    return this.#open && this.#complete && this.#saved >= needed
   }
 
   get state(): SaveState {

@@ -13,6 +13,7 @@ import { LockMachine, type LockEffect } from './lock.js'
 import { Requests, UNSENT, type ParkAnswer } from './requests.js'
 import { scopeFrom, toWire } from './scope.js'
 import type { Ticket } from './tickets.js'
+import type { TokenSource } from './token.js'
 import { userKey } from './user-key.js'
 
 export interface SessionEvents {
@@ -29,6 +30,8 @@ export interface SessionEvents {
   parks(parks: ReadonlyMap<number, ParkView>, epoch: number): void
 }
 
+const NOTHING_SENT: ParkAnswer = { ...UNSENT, content: null }
+
 /** Answers after which nobody waits in the queue. */
 const NOT_QUEUED: readonly Outcome[] = ['forbidden', 'busy', 'would-wait', 'not-allowed', 'full', 'invalid']
 
@@ -42,16 +45,25 @@ export class Session {
   id: number | null = null
   epoch: number | null = null
   user: User
+  /** How often an edit of this session was set aside. */
+  parked = 0
   /** Beats are not answered. */
   mute = false
   readonly #options: BatonOptions
+  readonly #token: TokenSource
   readonly #events: SessionEvents
   readonly #requests: Requests
   #ticket: Ticket | null
   #welcomed = false
+  #isOver = false
+  /** Counts the wishes: an older one is not asked for again. */
+  #wishes = 0
+  /** Wakes the wish that waits for a welcome. */
+  #wake: ((again: boolean) => void) | null = null
 
-  constructor(options: BatonOptions, ticket: Ticket | null, events: SessionEvents) {
+  constructor(options: BatonOptions, ticket: Ticket | null, token: TokenSource, events: SessionEvents) {
     this.#options = options
+    this.#token = token
     this.#events = events
     this.#ticket = ticket
     this.user = options.user ?? { name: '', color: '' }
@@ -74,7 +86,7 @@ export class Session {
     const ticket = this.ticket
     const locks = this.machine.version
     const key = this.#options.userKey === undefined ? userKey() : this.#options.userKey
-    const token = typeof this.#options.token === 'function' ? this.#options.token() : this.#options.token
+    const token = this.#token.current
     this.machine.helloSent(now())
     this.#events.say({
       type: 'hello',
@@ -102,6 +114,7 @@ export class Session {
   refused(): void {
     this.machine.bar('closed')
     this.#ticket = null
+    this.giveUp()
   }
 
   setUser(user: User): void {
@@ -109,8 +122,47 @@ export class Session {
     if (this.#welcomed) this.#events.say({ type: 'profile', user })
   }
 
+  /** Asks the server. A wish for a lock waits for the session; anything else is `unsent` without one. */
   async ask(ask: Ask): Promise<ParkAnswer> {
-    return this.#welcomed ? await this.#requests.ask(ask) : { ...UNSENT, content: null }
+    if (ask.type === 'acquire' || ask.type === 'request') return await this.#wish(ask)
+    if (ask.type === 'cancel') this.giveUp()
+    return this.#welcomed ? await this.#requests.ask(ask) : NOTHING_SENT
+  }
+
+  /** A wish that was not sent is `unsent` from now on. */
+  giveUp(): void {
+    this.#wishes += 1
+    this.#rouse(false)
+  }
+
+  /** This session never comes again. */
+  end(): void {
+    this.#isOver = true
+    this.giveUp()
+  }
+
+  #rouse(again: boolean): void {
+    const wake = this.#wake
+    this.#wake = null
+    wake?.(again)
+  }
+
+  async #wish(ask: Ask): Promise<ParkAnswer> {
+    this.giveUp()
+    const wish = this.#wishes
+    let isAsked = false
+    while (!this.#isOver) {
+      if (this.#welcomed) {
+        isAsked = true
+        const answer = await this.#requests.ask(ask)
+        if (answer.outcome !== 'unsent') return answer
+      }
+      const again = await new Promise<boolean>((wake) => (this.#wake = wake))
+      if (wish !== this.#wishes) return NOTHING_SENT
+      // The server has it already: the welcome tells how far it got.
+      if (isAsked && !again) return { outcome: this.machine.isWishing ? 'queued' : this.rights.has('lock') ? 'done' : 'not-allowed', message: null, content: null }
+    }
+    return NOTHING_SENT
   }
 
   told(message: ServerMessage): void {
@@ -120,6 +172,8 @@ export class Session {
         return this.#welcome(message)
       case 'rights':
         return this.#allowAnew(message.rights)
+      case 'token-expiring':
+        return void this.#renewToken()
       case 'beat':
         return this.#beat(message.n, message.confirmed)
       case 'peer':
@@ -147,6 +201,7 @@ export class Session {
       case 'saved':
         return this.#events.saved(message.updates)
       case 'parked':
+        this.parked += 1
         return this.#events.parked(message.id, message.reason)
       case 'error':
         return emit('channel-error', message)
@@ -173,6 +228,17 @@ export class Session {
     emit('park', this.parks, null)
     this.#events.parks(this.parks, welcome.epoch)
     this.#follow(effects)
+    this.#token.welcomed()
+    this.#rouse(effects.some(({ type }) => type === 'ask-again'))
+  }
+
+  async #renewToken(): Promise<void> {
+    try {
+      const token = await this.#token.replacement()
+      if (token !== null && this.#welcomed) this.#events.say({ type: 'token', token })
+    } catch (error) {
+      this.#events.emit('channel-error', { code: 'token', message: `no other token for the one that expires: ${String(error)}`, retry: true })
+    }
   }
 
   /** This session has these rights from now on. */
@@ -281,7 +347,8 @@ export class Session {
           emit('offer-ended', { fence: effect.fence, reason: effect.reason })
           break
         case 'ask-again':
-          void this.#requests.ask({ type: 'acquire', ...toWire(effect.scope) })
+          // A wish that waits asks by itself.
+          if (!this.#wake) void this.#requests.ask({ type: 'acquire', ...toWire(effect.scope) })
           break
         case 'release-again':
           void this.#requests.ask({ type: 'release', fence: effect.fence })

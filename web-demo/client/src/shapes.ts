@@ -71,6 +71,7 @@ const SHAPES: Record<ServerMessage['type'], Check> = {
     encoding: maybe(text),
   }),
   rights: object({ rights: list(text) }),
+  'token-expiring': object({ left_ms: number }),
   beat: object({ n: number, confirmed: number }),
   peer: object({ peer }),
   lock: object({ lock }),

@@ -6,6 +6,7 @@
  */
 import * as awarenessProtocol from 'y-protocols/awareness'
 import * as Y from 'yjs'
+import type { User } from './channel.js'
 import { encodeFrame, type Frame } from './codec.js'
 import { Saves } from './saves.js'
 
@@ -99,6 +100,12 @@ export class DocSync {
   #sendAwareness(clients: number[]): void {
     if (clients.length === 0 || !this.#events.isOpen()) return
     this.#events.send(encodeFrame({ kind: 'awareness', update: awarenessProtocol.encodeAwarenessUpdate(this.awareness, clients) }))
+  }
+
+  /** Names the person at this copy's cursor; other fields of the awareness state's `user` stay. */
+  name({ name, color }: User): void {
+    const user: unknown = this.awareness.getLocalState()?.user
+    this.awareness.setLocalStateField('user', { ...(typeof user === 'object' ? user : null), name, color })
   }
 
   /** The others no longer see this copy's cursor. Returns what they saw. */

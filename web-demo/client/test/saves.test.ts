@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { delayBefore } from '../src/backoff.js'
-import { closeWords, isFinal } from '../src/close-codes.js'
+import { delayBefore, isFinal } from '../src/backoff.js'
+import { closeWords } from '../src/close-codes.js'
 import { Saves } from '../src/saves.js'
 
 it('all is saved when the server has counted as many as were sent, and not one earlier', () => {
@@ -18,6 +18,38 @@ it('all is saved when the server has counted as many as were sent, and not one e
   expect(saves.state).toBe('saving')
   saves.acknowledged(3)
   expect(saves.state).toBe('saved')
+})
+
+it('a mark is reached when what it stands for is durable, whatever came later', () => {
+  const saves = new Saves()
+  const offline = saves.mark()
+  saves.opened()
+  expect(saves.reached(offline)).toBe(false)
+  saves.sent()
+  saves.complete()
+  saves.sent()
+  const second = saves.mark()
+  saves.sent()
+  saves.acknowledged(1)
+  expect([saves.reached(offline), saves.reached(second)]).toEqual([true, false])
+  saves.acknowledged(2)
+  expect([saves.reached(second), saves.state]).toEqual([true, 'saving'])
+})
+
+it('a mark of a lost connection is reached when the next one has carried everything', () => {
+  const saves = new Saves()
+  saves.opened()
+  saves.complete()
+  for (let i = 0; i < 5; i += 1) saves.sent()
+  const mark = saves.mark()
+  saves.closed()
+  saves.opened()
+  saves.sent()
+  expect(saves.reached(mark)).toBe(false)
+  saves.complete()
+  expect(saves.reached(mark)).toBe(false)
+  saves.acknowledged(1)
+  expect(saves.reached(mark)).toBe(true)
 })
 
 it('a connection that has not been asked for everything cannot vouch for everything', () => {

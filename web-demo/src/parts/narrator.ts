@@ -32,7 +32,7 @@ function connection(provider: BatonProvider, log: EventLog): void {
     if (!failing) log.add('The server cannot be reached; trying again', 'bad')
     failing = true
   })
-  provider.on('refused', ({ code, reason }) => log.add(`The server turned this page away: ${turnedAwayWords(code, reason)}`, 'bad'))
+  provider.on('closed', (closed) => log.add(`The server turned this page away: ${turnedAwayWords(closed.code, endWords(closed))}`, 'bad'))
   provider.on('channel-error', ({ message }) => log.add(`The server says: ${message}`, 'bad'))
 }
 

@@ -2,7 +2,7 @@
  * Two notices: an edit of this page was set aside; the server turned the page away. Owns the notices; the parks have a
  * panel of their own, and going on afresh is the page's business.
  */
-import type { BatonProvider } from 'baton-client'
+import { endWords, type BatonProvider } from 'baton-client'
 import { h, setText } from '../dom'
 import { asideWords, TEXT, turnedAwayWords, type Matter } from '../words'
 import { holderOf } from './who'
@@ -60,11 +60,11 @@ export function parkedNotice(provider: BatonProvider, actions: { show?: (park: n
     const state = parks.get(Number(parked?.getAttribute('data-park')))?.state
     if (state !== undefined && state !== 'open') close()
   })
-  provider.on('refused', ({ code, reason }) => {
+  provider.on('closed', (closed) => {
     if (place.querySelector('[data-testid=refused]')) return
     const again = h('button', { type: 'button', class: 'primary', 'data-testid': 'go-on', onclick: actions.goOn }, 'Start afresh')
     const why = h('p', {})
-    setText(why, turnedAwayWords(code, reason))
+    setText(why, turnedAwayWords(closed.code, endWords(closed)))
     place.append(h('section', { class: 'notice', role: 'alert', 'data-testid': 'refused' }, h('h2', {}, 'The server turned this window away'), why, h('div', { class: 'row' }, again)))
   })
   return place
