@@ -146,6 +146,40 @@ describe('a wish for the lock', () => {
     expect(room().locks.view().queue.map(({ session }) => session)).toEqual([b.session])
   })
 
+  it('is held when this session has it', async () => {
+    const a = client({ connect: false })
+    const held = a.lock.hold()
+    a.connect()
+    await held
+    expect([a.lock.state, a.mayEdit]).toEqual(['mine', true])
+    await a.lock.hold()
+    const b = client()
+    const waits = b.lock.hold()
+    await vi.waitFor(() => expect(b.lock.place).toBe(1))
+    await a.lock.release()
+    await waits
+    expect(b.lock.state).toBe('mine')
+  })
+
+  it('that is refused or given up breaks the promise to hold it, and an abort gives it up', async () => {
+    const a = client()
+    const b = client()
+    await a.lockFor([['title']]).hold()
+    await b.lockFor([['body']]).hold()
+    expect((await broken(a.lockFor([['body']]).hold())).message).toContain('would-wait')
+    await b.lockFor([['body']]).release()
+    const given = b.lock.hold()
+    await vi.waitFor(() => expect(b.lock.place).toBe(1))
+    void b.lock.cancel()
+    expect((await broken(given)).code).toBe('not-granted')
+    await vi.waitFor(() => expect(room().locks.view().queue).toEqual([]))
+    const late = b.lock.hold({ signal: AbortSignal.timeout(100) })
+    await vi.waitFor(() => expect(b.lock.place).toBe(1))
+    expect((await broken(late)).code).toBe('aborted')
+    await vi.waitFor(() => expect(room().locks.view().queue).toEqual([]))
+    expect(b.lock.state).toBe('theirs')
+  })
+
   it('is unsent when it is given up, replaced, or the provider destroyed before', async () => {
     const a = client({ connect: false })
     const given = a.lock.acquire()
@@ -198,10 +232,24 @@ describe('a token', () => {
   it('that comes after the provider has left opens nothing', async () => {
     let give = (_: string): void => {}
     const a = client({ token: () => new Promise((done) => (give = done)) })
+    const late = give
     a.disconnect()
-    give('late')
+    late('late')
     await new Promise((done) => setTimeout(done, 50))
     expect([a.wsconnecting, a.ws, shown()]).toEqual([false, null, []])
+    a.connect()
+    late('late')
+    a.disconnect()
+    a.connect()
+    const second = give
+    a.disconnect()
+    a.connect()
+    second('late')
+    await new Promise((done) => setTimeout(done, 50))
+    expect([a.ws, shown()]).toEqual([null, []])
+    give('in time')
+    await a.ready()
+    expect(shown()).toEqual(['in time'])
   })
 
   it('is replaced before it expires', async () => {

@@ -30,7 +30,7 @@ struct Step {
     run: fn(&Place) -> Result<Tally, Trouble>,
 }
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step {
         name: "fmt",
         what: "the code is formatted",
@@ -85,6 +85,11 @@ const STEPS: [Step; 13] = [
         name: "browser",
         what: "pages in Chromium against the real server",
         run: browser,
+    },
+    Step {
+        name: "packages",
+        what: "baton-client from its tarball, in empty projects",
+        run: packages,
     },
     Step {
         name: "cluster",
@@ -279,13 +284,7 @@ fn proxies(place: &Place) -> Result<Tally, Trouble> {
 fn browser(place: &Place) -> Result<Tally, Trouble> {
     node::ensure()?;
     debian::ensure(debian::OPENSSL)?;
-    let chromium = match env::var_os("CHROMIUM") {
-        Some(given) => given,
-        None => {
-            debian::ensure(debian::CHROMIUM)?;
-            on_path(debian::CHROMIUM.program).unwrap_or_default().into()
-        }
-    };
+    let chromium = chromium()?;
     let folder = place.root().join("tests/browser");
     // The stories drive the page from outside too, with the clients of the other folder.
     node::install(place, &place.root().join("tests/node"))?;
@@ -294,6 +293,29 @@ fn browser(place: &Place) -> Result<Tally, Trouble> {
     let binary = binary::debug(place)?;
     let settings = [("BATON_BIN", binary.into()), ("CHROMIUM", chromium)];
     stories(place, folder, &settings)
+}
+
+/// Packs the browser client, and installs it in projects as a stranger would.
+fn packages(place: &Place) -> Result<Tally, Trouble> {
+    node::ensure()?;
+    let chromium = chromium()?;
+    let folder = place.root().join("tests/packages");
+    // The package is built with the tools of the page, and one project is a page.
+    node::install(place, &place.web())?;
+    node::install(place, &place.root().join("tests/browser"))?;
+    node::install(place, &folder)?;
+    let binary = binary::debug(place)?;
+    let settings = [("BATON_BIN", binary.into()), ("CHROMIUM", chromium)];
+    stories(place, folder, &settings)
+}
+
+/// Returns the browser's program; in CI it is installed where it is missing.
+fn chromium() -> Result<OsString, Trouble> {
+    if let Some(given) = env::var_os("CHROMIUM") {
+        return Ok(given);
+    }
+    debian::ensure(debian::CHROMIUM)?;
+    Ok(on_path(debian::CHROMIUM.program).unwrap_or_default().into())
 }
 
 /// A file of stories that has not ended by then never will. Without it, one that hangs would hang the whole run.

@@ -67,7 +67,10 @@ export class Client {
     })
     this.link = this.#newLink()
     this.session = this.#newSession()
-    this.watcher = new Watcher(this.session, () => this.#copy.saves.state, emit)
+    this.watcher = new Watcher(this.session, () => this.#copy.saves.state, emit, {
+      until: (condition, what, options) => this.#waits.until(() => this.#end ?? condition(), () => this.#late(what), options),
+      changed: () => this.#look(),
+    })
     this.divergence = new Divergence(place, options.drafts ?? defaultDrafts(), {
       copy: () => this.#copy,
       isOpen: () => this.link.isOpen,

@@ -2,10 +2,10 @@
 
 /**
  * `refused`: the server turned this client away for good. `destroyed`: the provider is. `parked`: an edit was set aside, and
- * is in a park and not in the document. `read-only`: this session may not write, so its edits are not taken. `aborted`: by
- * the signal of the caller.
+ * is in a park and not in the document. `read-only`: this session may not write, so its edits are not taken. `not-granted`:
+ * the lock that was asked for is not to be had. `aborted`: by the signal of the caller.
  */
-export type BatonErrorCode = 'refused' | 'destroyed' | 'parked' | 'read-only' | 'aborted'
+export type BatonErrorCode = 'refused' | 'destroyed' | 'parked' | 'read-only' | 'not-granted' | 'aborted'
 
 export class BatonError extends Error {
   override readonly name = 'BatonError'

@@ -6,11 +6,13 @@
  */
 import type { Fence, Peer } from './channel.js'
 import { now } from './clock.js'
+import { BatonError } from './error.js'
 import type { LockMachine } from './lock.js'
 import type { LockState, LockStatus } from './lock-status.js'
 import type { EditRight } from './rights.js'
 import { UNSENT, type Answer } from './requests.js'
 import { toWire, type Scope } from './scope.js'
+import type { WaitOptions } from './waits.js'
 import type { Ask } from './channel.js'
 
 /** Bytes of a note to a holder, in UTF-8. */
@@ -28,6 +30,8 @@ export interface LockCore {
   readonly roster: ReadonlyMap<number, Peer>
   /** Asks the server, if it is here. */
   ask(ask: Ask): Promise<Answer>
+  /** Resolves when the condition holds; an error that it returns breaks the promise. */
+  until(condition: () => boolean | BatonError, what: string, options?: WaitOptions): Promise<void>
   /** Something of this side has changed. */
   changed(): void
 }
@@ -87,6 +91,32 @@ export class LockHandle {
    */
   acquire(): Promise<Answer> {
     return this.#wish({ type: 'acquire', ...toWire(this.scope) })
+  }
+
+  /**
+   * Asks for it as `acquire` does, and resolves when it is this session's. An abort by the signal gives the wish up.
+   *
+   * @throws BatonError `not-granted` when the server refuses the wish or it is given up; `refused`, `destroyed`, `aborted`
+   */
+  async hold(options?: WaitOptions): Promise<void> {
+    let answer: Answer | null = null
+    const check = (): boolean | BatonError => {
+      const { state } = this
+      if (state === 'mine') return true
+      if (answer === null || state === 'offered' || this.#core.machine.isWishing) return false
+      return new BatonError('not-granted', `the lock is not this session's: ${answer.message ?? answer.outcome}`)
+    }
+    const held = this.#core.until(check, 'the lock was not held', options)
+    void this.acquire().then((answered) => {
+      answer = answered
+      this.#core.changed()
+    })
+    try {
+      await held
+    } catch (error) {
+      if (error instanceof BatonError && error.code === 'aborted') void this.cancel()
+      throw error
+    }
   }
 
   /** Asks for it if it can be had now; `busy` when it cannot. */

@@ -159,7 +159,7 @@ export class Link {
   send(bytes: Uint8Array): void {
     // A cut network swallows what is sent, and the sender cannot tell.
     if (this.#cut || this.#phase !== 'open') return
-    this.#socket?.send(bytes)
+    this.#socket?.send(bytes as never)
   }
 
   /**

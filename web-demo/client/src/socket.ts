@@ -2,7 +2,7 @@
 
 /**
  * The part of a WebSocket that this package uses. The browser's own, Node's own (from Node 22) and that of `ws` have it.
- * A handler takes events of a type of its own, hence `never`.
+ * Each has types of its own for events and data, hence `never`.
  */
 export interface WebSocketLike {
   binaryType: string
@@ -11,7 +11,8 @@ export interface WebSocketLike {
   onmessage: ((event: never) => void) | null
   onclose: ((event: never) => void) | null
   onerror: ((event: never) => void) | null
-  send(data: Uint8Array): void
+  /** Takes a `Uint8Array`. */
+  send(data: never): void
   close(code?: number, reason?: string): void
 }
 

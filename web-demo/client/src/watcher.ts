@@ -7,7 +7,7 @@
 import type { Mode } from './channel.js'
 import { now } from './clock.js'
 import type { Emit } from './events.js'
-import { LockHandle } from './handle.js'
+import { LockHandle, type LockCore } from './handle.js'
 import type { SaveState } from './saves.js'
 import { keyOf, WHOLE, type Scope } from './scope.js'
 import type { Session } from './session.js'
@@ -16,6 +16,7 @@ export class Watcher {
   readonly #session: Session
   readonly #saves: () => SaveState
   readonly #emit: Emit
+  readonly #client: Pick<LockCore, 'until' | 'changed'>
   /** By the name of their scope; the first is the whole document's. */
   readonly #handles = new Map<string, LockHandle>()
   #locks = ''
@@ -24,10 +25,11 @@ export class Watcher {
   #saved: SaveState
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(session: Session, saves: () => SaveState, emit: Emit) {
+  constructor(session: Session, saves: () => SaveState, emit: Emit, client: Pick<LockCore, 'until' | 'changed'>) {
     this.#session = session
     this.#saves = saves
     this.#emit = emit
+    this.#client = client
     this.#saved = saves()
     this.handle(WHOLE)
   }
@@ -38,7 +40,7 @@ export class Watcher {
     const known = this.#handles.get(key)
     if (known) return known
     const { machine, roster } = this.#session
-    const handle = new LockHandle(scope, { machine, roster, ask: (ask) => this.#session.ask(ask), changed: () => this.look() })
+    const handle = new LockHandle(scope, { machine, roster, ask: (ask) => this.#session.ask(ask), ...this.#client })
     this.#handles.set(key, handle)
     // A handle that is new has not changed.
     this.#locks = this.#locksNow()

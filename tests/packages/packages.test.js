@@ -1,0 +1,143 @@
+// `baton-client` as npm gives it to a stranger: the tarball in empty projects, against the real server.
+
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { parse } from 'acorn'
+import { rolldown } from 'rolldown'
+import { story, waitFor } from '../node/harness.js'
+import { fresh } from '../browser/pages.js'
+import { CLIENT, must, pack, project, run, serve, WHOLE, write } from './project.js'
+
+/** Bytes of the whole package in a page's bundle: minified, gzipped, without Yjs and its own libraries. */
+const LIMIT = 16 * 1024
+
+/** Bytes of a bundle that imports one small function, minified. */
+const SMALL = 1024
+
+/** Compilers of before, for the whole run. Their libraries describe a browser's WebSocket otherwise. */
+const OLDER = ['5.4.5', '5.9.3']
+
+const HERE = fileURLToPath(new URL('.', import.meta.url))
+const README = readFileSync(join(CLIENT, 'README.md'), 'utf8')
+
+let shelf
+let tgz
+before(async () => {
+  shelf = mkdtempSync(join(tmpdir(), 'baton-tarball-'))
+  tgz = await pack(shelf)
+})
+after(() => rmSync(shelf, { recursive: true, force: true }))
+
+const tool = (name) => join(HERE, 'node_modules', '.bin', name)
+
+/** The bundle of a module of a project. */
+async function bundle (folder, source, external) {
+  write(folder, 'entry.js', source)
+  const made = await rolldown({ input: join(folder, 'entry.js'), external, tsconfig: false })
+  const { output } = await made.generate({ format: 'esm', minify: true })
+  return output.map(({ code }) => code).join('')
+}
+
+story('the linters of packages find nothing', async () => {
+  await must(HERE, tool('publint'), [tgz, '--strict'])
+  // For ESM alone: CommonJS loads it by import(), or by require() from Node 20.19 on.
+  await must(HERE, tool('attw'), [tgz, '--profile', 'esm-only'])
+})
+
+story('strict programs compile against its types: bundler, node16, nodenext, and Node without a browser', async (stage) => {
+  const folder = await project(stage, tgz, 'types')
+  const all = async () => {
+    for (const resolution of ['bundler', 'node16', 'nodenext']) {
+      await must(folder, 'npx', ['tsc', '-p', `tsconfig.${resolution}.json`])
+    }
+  }
+  if (WHOLE) {
+    for (const older of OLDER) {
+      await must(folder, 'npm', ['install', '--no-save', '--no-fund', '--no-audit', `typescript@${older}`])
+      await all()
+    }
+    await must(folder, 'npm', ['ci', '--prefer-offline', '--no-fund', '--no-audit'])
+  }
+  await all()
+  const { output } = await run(folder, 'npx', ['tsc', '-p', 'tsconfig.node.json'])
+  // The types of Yjs itself need those of a browser.
+  const ours = output.split('\n').filter((line) => /^\S/.test(line) && !line.startsWith('node_modules/yjs/'))
+  assert.deepEqual(ours, [])
+})
+
+story('it has its licences, no private files, and is ES2020 throughout; one small import is a small bundle', async (stage, t) => {
+  const folder = await project(stage, tgz, 'bare')
+  const home = join(folder, 'node_modules', 'baton-client')
+  assert.deepEqual(readdirSync(home).sort(), ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'dist', 'package.json', 'src'])
+  for (const name of readdirSync(join(home, 'dist')).filter((one) => one.endsWith('.js'))) {
+    parse(readFileSync(join(home, 'dist', name), 'utf8'), { ecmaVersion: 2020, sourceType: 'module' })
+  }
+  const whole = gzipSync(await bundle(folder, "export * from 'baton-client'", ['yjs', /^lib0\//, /^y-protocols\//]), { level: 9 }).length
+  const alone = gzipSync(await bundle(folder, "export * from 'baton-client'", ['yjs']), { level: 9 }).length
+  t.diagnostic(`${whole} bytes gzipped; ${alone} with lib0 and y-protocols, which Yjs has anyway`)
+  assert.ok(whole <= LIMIT, `${whole} bytes are more than ${LIMIT}`)
+  for (const one of ['scopeFrom', 'closeWords', 'BatonError', 'MemoryDrafts']) {
+    const small = await bundle(folder, `import { ${one} } from 'baton-client'\nconsole.log(${one})`, ['yjs', /^lib0\//, /^y-protocols\//])
+    const most = one === 'closeWords' ? 2 * SMALL : SMALL
+    assert.ok(small.length <= most, `${one} alone is a bundle of ${small.length} bytes:\n${small}`)
+  }
+})
+
+story('the README\'s program runs under Node with ws, and ends by itself', async (stage) => {
+  const server = await stage.server()
+  const folder = await project(stage, tgz, 'bot')
+  const [, program] = /^```js\n([^]*?)^```$/m.exec(README)
+  const address = 'ws://127.0.0.1:8080/ws'
+  assert.ok(program.includes(address))
+  write(folder, 'bot.js', program.replace(address, server.socket))
+  await must(folder, 'node', ['bot.js'])
+  write(folder, 'look.js', program.replace(address, server.socket).replace(/^await provider\.lock[^]*$/m, 'console.log(String(doc.getText("content")))\nprovider.destroy()'))
+  assert.equal(await must(folder, 'node', ['look.js']), 'Hello. \n')
+})
+
+story('without ws, Node before 22 is told what to do, and later Node needs none', async (stage) => {
+  const server = await stage.server()
+  const folder = await project(stage, tgz, 'bare')
+  const env = { BATON_SOCKET: server.socket }
+  if (typeof WebSocket === 'function') {
+    assert.equal(await must(folder, 'node', ['bot.js'], env), 'saved\n')
+  } else {
+    const { code, output } = await run(folder, 'node', ['bot.js'], env)
+    assert.equal(code, 1)
+    assert.match(output, /there is no global WebSocket here.*WebSocketPolyfill: WebSocket/)
+    // Node's own, which 20 and 21 have behind a flag.
+    assert.equal(await must(folder, 'node', ['--experimental-websocket', 'bot.js'], env), 'saved\n')
+  }
+})
+
+story('a page of Vite and TypeScript is built, and two of it edit and pass the lock', async (stage) => {
+  const server = await stage.server()
+  const folder = await project(stage, tgz, 'page')
+  await must(folder, 'npm', ['run', 'build'])
+  const home = await serve(stage, join(folder, 'dist'))
+  const open = async (name) => {
+    const page = await (await fresh(stage)).newPage()
+    await page.goto(`${home}?server=${encodeURIComponent(server.socket)}&name=${name}`)
+    await waitFor(`${name} is ready`, () => page.evaluate(() => window.notes.provider.ready().then(() => true)))
+    return page
+  }
+  const ada = await open('Ada')
+  const bo = await open('Bo')
+  const state = (page) => page.textContent('#state')
+  await ada.getByRole('button').click()
+  await waitFor('Ada has the lock', async () => await state(ada) === 'saved mine' && await state(bo) === 'saved theirs')
+  await ada.getByRole('textbox').pressSequentially('from Ada')
+  await waitFor('Bo reads it', async () => await bo.inputValue('textarea') === 'from Ada')
+  assert.equal(await bo.getByRole('textbox').isDisabled(), true)
+  await bo.getByRole('button').click()
+  await ada.evaluate(() => window.notes.provider.saved())
+  await ada.getByRole('button').click()
+  await waitFor('Bo has the lock', async () => await state(bo) === 'saved mine')
+  await bo.getByRole('textbox').pressSequentially(', and Bo')
+  await waitFor('Ada reads it', async () => await ada.inputValue('textarea') === 'from Ada, and Bo')
+})

@@ -1,0 +1,41 @@
+// A page with a text area, a lock and a store of its own: ?server=ws://...&doc=name&offline
+import { BatonProvider } from 'baton-client'
+import { IndexeddbPersistence } from 'y-indexeddb'
+import * as Y from 'yjs'
+
+const query = new URLSearchParams(location.search)
+const name = query.get('doc') ?? 'notes'
+const doc = new Y.Doc()
+const text = doc.getText('content')
+const store = query.has('offline') ? new IndexeddbPersistence(name, doc) : null
+const provider = new BatonProvider(query.get('server') ?? 'ws://127.0.0.1:8080/ws', name, doc, {
+  user: { name: query.get('name') ?? 'Ada', color: '#c2410c' },
+})
+
+const area = document.querySelector('textarea')
+const state = document.querySelector('#state')
+const button = document.querySelector('button')
+if (!area || !state || !button) throw new Error('the page has changed')
+
+const show = (): void => {
+  area.disabled = !provider.mayEdit
+  state.textContent = `${provider.saveState} ${provider.lock.state}`
+}
+text.observe(() => (area.value = text.toString()))
+area.addEventListener('input', () => {
+  // Enough for this page: what stands at the end is new.
+  text.insert(text.length, area.value.slice(text.length))
+})
+provider.on('may-edit', show)
+provider.on('saved', show)
+provider.on('lock', show)
+button.onclick = () => void (provider.lock.state === 'mine' ? provider.lock.release() : provider.lock.acquire())
+show()
+
+export type Notes = { readonly provider: BatonProvider; readonly doc: Y.Doc; readonly store: IndexeddbPersistence | null }
+declare global {
+  interface Window {
+    notes?: Notes
+  }
+}
+window.notes = { provider, doc, store }
