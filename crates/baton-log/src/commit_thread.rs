@@ -14,6 +14,7 @@ use crate::commit_queue::{PendingCommit, QueuePhase};
 use crate::error::LogError;
 use crate::log_state::LogState;
 use crate::metrics::LogMetrics;
+use crate::position::Position;
 use crate::recovery::{check_against, recover};
 use crate::store::traits::StoreError;
 
@@ -85,6 +86,12 @@ fn report_durable(taken: &PendingCommit) {
     for run in taken.records.chunk_by(|one, next| one.id == next.id) {
         if let Some(last) = run.last() {
             last.watch.advance(last.position);
+        }
+    }
+    // Only content of another log stands beyond the last record.
+    for snapshot in taken.snapshots.values() {
+        if Position::new(snapshot.at) > snapshot.watch.durable() {
+            snapshot.watch.advance(snapshot.at);
         }
     }
 }

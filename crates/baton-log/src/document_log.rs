@@ -17,7 +17,11 @@ use crate::position::Position;
 use crate::queue_room::Reservation;
 use crate::queue_share::QueueShare;
 use crate::running_log::RunningLog;
-use crate::types::{Durability, LoadedDocument, Urgency};
+use crate::types::{Durability, LoadedDocument, MovedContent, Urgency};
+
+/// The highest position of a document that comes from another log. Positions stay below 2^53, so
+/// that they are exact in JavaScript.
+const HIGHEST: Position = Position::new((1 << 53) - 1);
 
 /// The only writer of one document's log. Dropping it closes the document; the records that it
 /// appended still become durable.
@@ -174,6 +178,27 @@ impl DocumentLog {
         self.push_snapshot(self.last(), None, BaseKind::Erased)
     }
 
+    /// Puts the content that another log has of this document in the place of everything stored, at
+    /// `above` or at [`last`](Self::last), whichever is higher. Later positions come after it.
+    ///
+    /// # Errors
+    /// [`LogError::Failed`], [`LogError::Closed`], [`LogError::PositionTooHigh`]. Nothing was
+    /// changed.
+    pub fn replace(&mut self, above: Position, content: MovedContent) -> Result<(), LogError> {
+        if above > HIGHEST {
+            return Err(LogError::PositionTooHigh { at: above });
+        }
+        let (bytes, base_kind) = match content {
+            MovedContent::Document(bytes) => (Some(bytes), BaseKind::Snapshot),
+            MovedContent::Remains(bytes) => (Some(bytes), BaseKind::Remnant),
+            MovedContent::Erased => (None, BaseKind::Erased),
+        };
+        let at = self.last().max(above);
+        self.push_snapshot(at, bytes, base_kind)?;
+        self.last = at.get();
+        Ok(())
+    }
+
     fn push_snapshot(
         &mut self,
         at: Position,
@@ -190,7 +215,9 @@ impl DocumentLog {
         };
         self.log.state().queue.push_snapshot(id, snapshot)?;
         self.snapshot_bytes = len as u64;
-        let gone = self.lengths.drain(..(at - self.base) as usize);
+        // A snapshot of another log may stand beyond the last record.
+        let gone = usize::try_from(at - self.base).unwrap_or(usize::MAX);
+        let gone = self.lengths.drain(..gone.min(self.lengths.len()));
         self.tail_bytes -= gone.map(u64::from).sum::<u64>();
         if self.lengths.is_empty() {
             self.lengths = VecDeque::new();

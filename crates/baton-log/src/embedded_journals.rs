@@ -14,7 +14,7 @@ use crate::metrics::LogStats;
 use crate::position::Position;
 use crate::queue_room::Reservation;
 use crate::queue_share::QueueShare;
-use crate::types::{DocumentInfo, Durability, LoadedDocument, LogHealth, Urgency};
+use crate::types::{DocumentInfo, Durability, LoadedDocument, LogHealth, MovedContent, Urgency};
 
 impl DocumentJournal for DocumentLog {
     fn name(&self) -> &str {
@@ -49,6 +49,10 @@ impl DocumentJournal for DocumentLog {
 
     fn erase_leaving(&mut self, remains: Bytes) -> Result<(), LogError> {
         DocumentLog::erase_leaving(self, remains)
+    }
+
+    fn replace(&mut self, above: Position, content: MovedContent) -> Result<(), LogError> {
+        DocumentLog::replace(self, above, content)
     }
 
     fn last(&self) -> Position {

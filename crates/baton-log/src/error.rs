@@ -127,6 +127,15 @@ pub enum LogError {
         /// The last position.
         to: Position,
     },
+    /// The positions of a document that comes from another log are too high for this one.
+    #[error(
+        "position {at} leaves no room below 2^53 for later ones; nothing was stored; export the \
+         document's content, and import it under another name"
+    )]
+    PositionTooHigh {
+        /// The position in the other log.
+        at: Position,
+    },
     /// A write failed. Records reported durable are safe; later ones are uncertain.
     #[error(
         "nothing can be stored since a commit failed ({reason}); records reported durable are \

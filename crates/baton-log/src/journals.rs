@@ -20,7 +20,7 @@ use crate::metrics::LogStats;
 use crate::position::Position;
 use crate::queue_room::Reservation;
 use crate::queue_share::QueueShare;
-use crate::types::{DocumentInfo, Durability, LoadedDocument, LogHealth, Urgency};
+use crate::types::{DocumentInfo, Durability, LoadedDocument, LogHealth, MovedContent, Urgency};
 
 /// The outcome of a call to a log that has to wait.
 pub type LogFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, LogError>> + Send + 'a>>;
@@ -100,6 +100,19 @@ pub trait DocumentJournal: Send + Sync + Debug {
     /// # Errors
     /// Those of [`erase`](Self::erase).
     fn erase_leaving(&mut self, remains: Bytes) -> Result<(), LogError>;
+
+    /// Puts the content that another log has of this document in the place of everything stored. It
+    /// gets a position that is not below `above`, and each later record one above that: `above` is
+    /// the last position in the other log, so that no fence and no id of a session comes again.
+    ///
+    /// The caller sees to it that no other node has the document open, proposes nothing before or
+    /// after it on this handle, and drops the handle. The content is durable after
+    /// [`Journals::flush`].
+    ///
+    /// # Errors
+    /// [`LogError::Failed`], [`LogError::Closed`], [`LogError::PositionTooHigh`]. Nothing was
+    /// changed.
+    fn replace(&mut self, above: Position, content: MovedContent) -> Result<(), LogError>;
 
     /// Returns the highest position that this handle has seen: of the last record that was placed
     /// at once, taken, or loaded.

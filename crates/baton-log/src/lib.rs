@@ -125,7 +125,7 @@ mod store_index;
 mod types;
 
 pub use backup::archive::BackupSummary;
-pub use backup::restore::{RestoreSummary, check, restore_backup, verify_backup};
+pub use backup::restore::{RestoreSummary, check, open_backup, restore_backup, verify_backup};
 pub use cluster_node::{ClusterNode, NodeLease, NodeNews};
 pub use document_log::DocumentLog;
 pub use error::{BackupError, LogError};
@@ -139,4 +139,4 @@ pub use queue_share::QueueShare;
 pub use store::memory_store::MemoryStore;
 pub use store::redb_store::RedbStore;
 pub use store::traits::{Batch, Store, StoreError, StoreTable, StoreView};
-pub use types::{DocumentInfo, Durability, LoadedDocument, LogHealth, Urgency};
+pub use types::{DocumentInfo, Durability, LoadedDocument, LogHealth, MovedContent, Urgency};

@@ -44,6 +44,28 @@ impl LoadedDocument {
     }
 }
 
+/// The whole content of a document that comes from another log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MovedContent {
+    /// A snapshot of the document.
+    Document(Bytes),
+    /// The document was erased; this must remain.
+    Remains(Bytes),
+    /// The document was erased, and nothing remains.
+    Erased,
+}
+
+impl MovedContent {
+    /// Returns the bytes that a room reads, if there are any.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match self {
+            MovedContent::Document(bytes) | MovedContent::Remains(bytes) => Some(bytes),
+            MovedContent::Erased => None,
+        }
+    }
+}
+
 /// The durability of a document, as [`DocumentLog::watch`](crate::DocumentLog::watch) reports it.
 #[derive(Clone, Debug)]
 pub enum Durability {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use baton_log::{
-    Committed, DocumentJournal, Durability, LoadedDocument, LogError, Placement, Position,
-    QueueRoom, QueueShare, Reservation, Urgency,
+    Committed, DocumentJournal, Durability, LoadedDocument, LogError, MovedContent, Placement,
+    Position, QueueRoom, QueueShare, Reservation, Urgency,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -139,6 +139,16 @@ impl DocumentJournal for SharedJournal {
             .sequence
             .stored_mut(&self.name)
             .erase(Some(remains));
+        self.count_snapshot(len);
+        Ok(())
+    }
+
+    fn replace(&mut self, above: Position, content: MovedContent) -> Result<(), LogError> {
+        let len = content.bytes().map_or(0, bytes::Bytes::len);
+        self.shared
+            .lock()
+            .sequence
+            .replace(&self.name, above, content);
         self.count_snapshot(len);
         Ok(())
     }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use baton_log::{Committed, Durability, LoadedDocument, LogError, Position, Reservation};
+use baton_log::{
+    Committed, Durability, LoadedDocument, LogError, MovedContent, Position, Reservation,
+};
 use bytes::Bytes;
 use tokio::sync::watch;
 
@@ -67,6 +69,17 @@ impl Sequence {
             record: proposal.record,
         });
         drop(proposal.charge);
+    }
+
+    /// Puts content of another log in the place of everything stored. Its positions are higher than all before, in both
+    /// logs.
+    pub(super) fn replace(&mut self, document: &Arc<str>, above: Position, content: MovedContent) {
+        self.last = self.last.max(above.get()) + 1;
+        let at = Position::new(self.last);
+        let stored = self.documents.entry(Arc::clone(document)).or_default();
+        stored.erased = !matches!(content, MovedContent::Document(_));
+        stored.snapshot = content.bytes().map(|bytes| (at, bytes.clone()));
+        stored.records.clear();
     }
 
     /// Shows a node's handles everything that has a place.
@@ -169,8 +182,10 @@ impl Sequence {
 impl StoredDocument {
     /// The last position.
     pub(super) fn last(&self) -> Position {
+        let base = self.snapshot.as_ref();
+        let base = base.map_or(Position::START, |(at, _)| *at);
         let last = self.records.last();
-        last.map_or(Position::START, |placed| placed.position)
+        last.map_or(base, |placed| placed.position.max(base))
     }
 
     /// The records that no snapshot replaces.

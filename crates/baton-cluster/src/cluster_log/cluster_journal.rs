@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use baton_log::{
-    Committed, DocumentJournal, Durability, LogError, Placement, Position, QueueShare, Reservation,
-    Urgency,
+    Committed, DocumentJournal, Durability, LogError, MovedContent, Placement, Position,
+    QueueShare, Reservation, Urgency,
 };
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
 use super::delivered_records::{DeliveredRecord, DeliveredRecords};
+use super::moved_positions::MovedPositions;
 use super::snapshot_content::SnapshotContent;
 use super::stream_input::{Proposal, StreamInput};
 use crate::core::{DocumentKey, DuplicateTable, Pace, RecordId, SnapshotEnvelope, StreamPosition};
@@ -19,6 +20,7 @@ use crate::core::{DocumentKey, DuplicateTable, Pace, RecordId, SnapshotEnvelope,
 #[derive(Debug)]
 struct TailRecord {
     position: Position,
+    sequence: u64,
     id: RecordId,
     offered: Option<RecordId>,
     len: usize,
@@ -33,6 +35,9 @@ pub(super) struct ClusterJournal {
     share: QueueShare,
     stream: mpsc::UnboundedSender<StreamInput>,
     records: Arc<DeliveredRecords>,
+    positions: MovedPositions,
+    /// Place of the own mark, with which the document was opened: after every loaded record.
+    opened: StreamPosition,
     last: Position,
     /// Position of the last snapshot, or of what was loaded.
     base: Position,
@@ -55,6 +60,9 @@ pub(super) struct Beginning {
     pub(super) handle: u64,
     pub(super) stream: mpsc::UnboundedSender<StreamInput>,
     pub(super) records: Arc<DeliveredRecords>,
+    pub(super) positions: MovedPositions,
+    /// Place of the last message that was loaded, marks included.
+    pub(super) opened: StreamPosition,
     /// Position of the last loaded record.
     pub(super) last: Position,
     /// Names of the records up to there.
@@ -72,6 +80,8 @@ impl ClusterJournal {
             share,
             stream: beginning.stream,
             records: beginning.records,
+            positions: beginning.positions,
+            opened: beginning.opened,
             last: beginning.last,
             base: beginning.last,
             table: beginning.table,
@@ -95,12 +105,12 @@ impl ClusterJournal {
     }
 
     /// Moves the base to a position and returns the envelope of a snapshot there.
-    fn put_snapshot(&mut self, at: Position, content: &SnapshotContent) -> Result<(), LogError> {
+    fn put_snapshot(&mut self, at: Position, content: MovedContent) -> Result<(), LogError> {
         self.check()?;
         while let Some(record) = self.tail.front().filter(|record| record.position <= at) {
             match record.offered {
                 Some(original) => self.table.admit_offered(original),
-                None => self.table.admit(record.id, sequence(record.position)),
+                None => self.table.admit(record.id, record.sequence),
             };
             self.tail_bytes -= record.len as u64;
             self.tail.pop_front();
@@ -108,8 +118,10 @@ impl ClusterJournal {
         self.base = at;
         self.loaded = (0, 0);
         self.snapshot_bytes = content.bytes().map_or(0, |bytes| bytes.len() as u64);
+        let positions = self.positions;
+        let content = SnapshotContent { positions, content };
         let envelope = SnapshotEnvelope {
-            position: StreamPosition::from_number(at.get()).unwrap_or_default(),
+            position: positions.place(at),
             name: self.name.to_string(),
             table: self.table.clone(),
             content: content.encode(),
@@ -126,6 +138,7 @@ impl ClusterJournal {
         self.tail_bytes += record.record.len() as u64;
         self.tail.push_back(TailRecord {
             position: record.position,
+            sequence: record.sequence,
             id: record.id,
             offered: record.offered,
             len: record.record.len(),
@@ -136,10 +149,6 @@ impl ClusterJournal {
             }
         }
     }
-}
-
-fn sequence(position: Position) -> u64 {
-    StreamPosition::from_number(position.get()).map_or(0, |position| position.sequence)
 }
 
 impl DocumentJournal for ClusterJournal {
@@ -190,15 +199,26 @@ impl DocumentJournal for ClusterJournal {
         if at < from || at > to {
             return Err(LogError::SnapshotOutOfRange { at, from, to });
         }
-        self.put_snapshot(at, &SnapshotContent::Document(bytes))
+        self.put_snapshot(at, MovedContent::Document(bytes))
     }
 
     fn erase(&mut self) -> Result<(), LogError> {
-        self.put_snapshot(self.last, &SnapshotContent::Erased)
+        self.put_snapshot(self.last, MovedContent::Erased)
     }
 
     fn erase_leaving(&mut self, remains: Bytes) -> Result<(), LogError> {
-        self.put_snapshot(self.last, &SnapshotContent::Remains(remains))
+        self.put_snapshot(self.last, MovedContent::Remains(remains))
+    }
+
+    /// The snapshot stands at the mark with which the document was opened: no other handle opens it
+    /// there, so its place in the store is free, and all that is stored is before it.
+    fn replace(&mut self, above: Position, content: MovedContent) -> Result<(), LogError> {
+        self.check()?;
+        let place = self.opened.max(self.positions.place(self.last));
+        let above = above.max(self.last);
+        self.positions = self.positions.raised(place, above)?;
+        self.last = self.positions.of(place);
+        self.put_snapshot(self.last, content)
     }
 
     fn last(&self) -> Position {

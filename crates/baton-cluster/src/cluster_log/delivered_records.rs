@@ -14,6 +14,8 @@ use crate::core::RecordId;
 #[derive(Debug)]
 pub(super) struct DeliveredRecord {
     pub(super) position: Position,
+    /// Its sequence in the stream.
+    pub(super) sequence: u64,
     /// The caller's counter, if this handle proposed it.
     pub(super) own: Option<u64>,
     /// The name of the message that brought it.

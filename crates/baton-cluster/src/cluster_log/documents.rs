@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::cluster_journal::{Beginning, ClusterJournal};
 use super::delivered_records::{DeliveredRecord, DeliveredRecords};
+use super::moved_positions::MovedPositions;
 use super::node::Node;
 use super::snapshot_content::SnapshotContent;
 use super::stream_input::{OpenReply, OpeningAnswer, StreamInput};
@@ -46,6 +47,7 @@ enum Stage {
     },
     Open {
         feed: Box<DocumentFeed>,
+        positions: MovedPositions,
         records: Arc<DeliveredRecords>,
         /// Counters of own records, in the writer and of the caller.
         in_flight: VecDeque<(u64, u64)>,
@@ -161,6 +163,7 @@ impl Documents {
             Stage::Opening { opening, .. } => opening.delivered(message, now),
             Stage::Open {
                 feed,
+                positions,
                 records,
                 in_flight,
             } => {
@@ -171,7 +174,8 @@ impl Documents {
                     .then(|| in_flight.pop_front_if(|(writer, _)| *writer == record.id.counter))
                     .flatten();
                 let own = own.map(|(_, caller)| caller);
-                records.push(delivered_record(record, offered(message), own));
+                let position = positions.of(record.position);
+                records.push(delivered_record(record, position, offered(message), own));
             }
         }
     }
@@ -213,11 +217,11 @@ impl Documents {
         let Some(inputs) = self.inputs.upgrade() else {
             return;
         };
-        let Some(loaded) = loaded(&opened) else {
+        let Some((positions, loaded)) = loaded(&opened) else {
             let _ = reply.send(Err(damaged(&document.name)));
             return;
         };
-        let last = Position::new(opened.feed.last().number());
+        let last = positions.of(opened.feed.last());
         let records = Arc::new(DeliveredRecords::new(last));
         let bytes = loaded.tail.iter().map(|(_, record)| record.len() as u64);
         let beginning = Beginning {
@@ -226,6 +230,8 @@ impl Documents {
             handle: document.handle,
             stream: inputs,
             records: Arc::clone(&records),
+            positions,
+            opened: opened.feed.taken(),
             last,
             table: opened.feed.table().clone(),
             loaded: (loaded.tail.len() as u64, bytes.sum()),
@@ -238,6 +244,7 @@ impl Documents {
         let journal = ClusterJournal::new(beginning, share);
         let stage = Stage::Open {
             feed: Box::new(opened.feed),
+            positions,
             records,
             in_flight: VecDeque::new(),
         };
@@ -345,11 +352,13 @@ fn offered(message: &Delivered) -> Option<RecordId> {
 
 fn delivered_record(
     record: PositionedRecord,
+    position: Position,
     offered: Option<RecordId>,
     own: Option<u64>,
 ) -> DeliveredRecord {
     DeliveredRecord {
-        position: Position::new(record.position.number()),
+        position,
+        sequence: record.position.sequence,
         own,
         id: record.id,
         offered,
@@ -357,21 +366,22 @@ fn delivered_record(
     }
 }
 
-/// Returns what a room reads of an opened document; `None` if the snapshot is of no known form.
-pub(super) fn loaded(opened: &OpenedDocument) -> Option<LoadedDocument> {
+/// Returns what a room reads of an opened document, and its positions; `None` if the snapshot is of
+/// no known form.
+pub(super) fn loaded(opened: &OpenedDocument) -> Option<(MovedPositions, LoadedDocument)> {
     let mut loaded = LoadedDocument::default();
+    let mut positions = MovedPositions::default();
     if let Some(snapshot) = &opened.snapshot {
-        let content = SnapshotContent::decode(snapshot.content.clone())?;
-        let at = Position::new(snapshot.position.number());
-        loaded.erased = content.is_erased() && opened.tail.is_empty();
-        loaded.snapshot = content.bytes().map(|bytes| (at, bytes.clone()));
+        let stored = SnapshotContent::decode(snapshot.content.clone())?;
+        positions = stored.positions;
+        loaded.erased = stored.is_erased() && opened.tail.is_empty();
+        let at = positions.of(snapshot.position);
+        let bytes = stored.content.bytes();
+        loaded.snapshot = bytes.map(|bytes| (at, bytes.clone()));
     }
     let tail = opened.tail.iter();
     loaded.tail = tail
-        .map(|record| {
-            let at = Position::new(record.position.number());
-            (at, record.record.clone())
-        })
+        .map(|record| (positions.of(record.position), record.record.clone()))
         .collect();
-    Some(loaded)
+    Some((positions, loaded))
 }

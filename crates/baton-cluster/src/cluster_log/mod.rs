@@ -16,6 +16,7 @@
 //! | `cluster_journal`, `delivered_records` | a document's journal, and what waits for it |
 //! | `lease_task`, `relay_task` | leases of the nodes; unstored messages |
 //! | `stored_document`, `snapshot_content` | documents that are not open; the form of a snapshot |
+//! | `moved_positions` | positions of documents that came from another log |
 //! | `node`, `clock` | what all tasks of a node share |
 
 mod clock;
@@ -27,6 +28,7 @@ mod delivered_records;
 mod documents;
 mod error;
 mod lease_task;
+mod moved_positions;
 mod node;
 mod options;
 mod questions;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use baton_log::{DocumentInfo, LoadedDocument, LogError, Position, StoreError};
+use baton_log::{DocumentInfo, LoadedDocument, LogError, StoreError};
 
 use super::documents::loaded;
 use super::questions::Questions;
@@ -85,11 +85,11 @@ impl StoredDocuments {
         else {
             return Ok(None);
         };
-        let loaded = loaded(&opened).ok_or_else(|| damaged(key))?;
+        let (positions, loaded) = loaded(&opened).ok_or_else(|| damaged(key))?;
         let bytes = loaded.tail.iter().map(|(_, record)| record.len() as u64);
         let info = DocumentInfo {
             name: name.into(),
-            last: Position::new(opened.feed.last().number()),
+            last: positions.of(opened.feed.last()),
             snapshot: loaded.snapshot.as_ref().map(|(at, _)| *at),
             tail_bytes: bytes.sum(),
             erased: loaded.erased,

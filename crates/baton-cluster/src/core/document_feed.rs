@@ -69,6 +69,12 @@ impl DocumentFeed {
         self.last
     }
 
+    /// Returns the position of the last message, marks included.
+    #[must_use]
+    pub fn taken(&self) -> StreamPosition {
+        self.history.position(self.taken)
+    }
+
     /// Returns the newest mark of a snapshot: the snapshot's position, and the sequence of the
     /// mark.
     #[must_use]

@@ -80,6 +80,20 @@ pub fn restore_backup(
     made
 }
 
+/// Opens what a backup holds as a log of its own, in a folder that must be missing or empty, to
+/// read it. The epoch is the backup's: nothing must be served from it. Blocks.
+///
+/// # Errors
+/// Those of [`restore_backup`]. The folder may hold a part of the rows; it is the caller's.
+pub fn open_backup(from: &Path, folder: &Path) -> Result<Log, BackupError> {
+    verify_backup(from)?;
+    file_permissions::make_folder(folder).map_err(BackupError::write)?;
+    must_be_empty(folder)?;
+    fill(from, folder, None)?;
+    let log = Log::open_embedded(folder, LogOptions::default()).map_err(Arc::new)?;
+    Ok(log)
+}
+
 /// Ignores the lock file and the remains of an interrupted restore: they hold no data.
 fn must_be_empty(folder: &Path) -> Result<(), BackupError> {
     for entry in std::fs::read_dir(folder).map_err(BackupError::read)? {
@@ -104,7 +118,7 @@ fn make(
         std::fs::remove_dir_all(&making).map_err(BackupError::write)?;
     }
     let epoch = least_epoch.max(backup.epoch.saturating_add(1));
-    fill(from, &making, epoch)?;
+    fill(from, &making, Some(epoch))?;
     let damaged = look(&making, backup, epoch)?;
     let (made, place): (PathBuf, PathBuf) = (making.join(FILE), folder.join(FILE));
     std::fs::rename(made, place).map_err(BackupError::write)?;
@@ -117,13 +131,15 @@ fn make(
     })
 }
 
-fn fill(from: &Path, folder: &Path, epoch: u32) -> Result<(), BackupError> {
+/// Copies all rows into a new store, with this epoch or the backup's.
+fn fill(from: &Path, folder: &Path, epoch: Option<u32>) -> Result<(), BackupError> {
     let store = RedbStore::open(folder, LogOptions::default().cache_bytes)?;
     let (mut batch, mut bytes) = (Batch::default(), 0);
     archive::read(&mut open(from)?, &mut |table, key, mut value| {
         if table == StoreTable::Meta {
             let meta =
                 Meta::decode(&value).map_err(|wrong| BackupError::Source { what: wrong.0 })?;
+            let epoch = epoch.unwrap_or(meta.epoch);
             value = Meta { epoch, ..meta }.encode();
         }
         bytes += value.len() + 64;

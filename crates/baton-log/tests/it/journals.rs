@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use baton_log::{Journals, Log, LogError, LogOptions, Placement, Position, Urgency};
+use baton_log::{
+    Journals, Log, LogError, LogOptions, MovedContent, Placement, Position, Urgency, open_backup,
+};
 use bytes::Bytes;
 
 fn log() -> Arc<dyn Journals> {
@@ -71,4 +73,69 @@ async fn room_is_spent_in_its_own_log_only() {
     let foreign = stranger.share().nothing(5);
     let refused = notes.propose(foreign, 1, "hello".into(), Urgency::Soon);
     assert!(matches!(refused, Err(LogError::Closed)));
+}
+
+#[tokio::test]
+async fn content_of_another_log_replaces_all_and_later_positions_are_higher_over_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Log::open_embedded(folder.path(), LogOptions::default()).unwrap();
+    let above = |number| Position::new((1 << 44) + number);
+    let append = |log: &Log, name| {
+        let (mut document, _) = log.open(name).unwrap();
+        document.append_overdrawn("more".into(), Urgency::Soon)
+    };
+    let log = open();
+    append(&log, "old").unwrap();
+    for (name, content) in [
+        ("old", MovedContent::Document("text".into())),
+        ("new", MovedContent::Document("text".into())),
+        ("kept", MovedContent::Remains("remains".into())),
+        ("gone", MovedContent::Erased),
+    ] {
+        let (mut document, _) = log.open(name).unwrap();
+        document.replace(above(7), content).unwrap();
+        log.flush().await.unwrap();
+        assert_eq!((document.last(), document.durable()), (above(7), above(7)));
+    }
+    let high = log
+        .open("high")
+        .unwrap()
+        .0
+        .replace(Position::new(1 << 53), MovedContent::Erased);
+    assert!(matches!(high, Err(LogError::PositionTooHigh { .. })));
+    log.shutdown().await.unwrap();
+
+    let log = open();
+    assert_eq!((log.document_count(), log.documents_held()), (4, 2));
+    for name in ["old", "new"] {
+        let (_, loaded) = log.open(name).unwrap();
+        assert_eq!(loaded.snapshot, Some((above(7), "text".into())));
+        assert!(loaded.tail.is_empty() && !loaded.erased);
+        assert_eq!(append(&log, name).unwrap(), above(8));
+    }
+    let (_, loaded) = log.open("kept").unwrap();
+    assert_eq!(loaded.snapshot, Some((above(7), "remains".into())));
+    assert!(loaded.erased && log.open("gone").unwrap().1.erased);
+    // A lower position does not move back what is there.
+    let (mut document, _) = log.open("new").unwrap();
+    document
+        .replace(Position::new(3), MovedContent::Document("other".into()))
+        .unwrap();
+    drop(document);
+    assert_eq!(append(&log, "new").unwrap(), above(9));
+    log.shutdown().await.unwrap();
+
+    let log = open();
+    let file = folder.path().join("backup");
+    log.backup(&mut std::fs::File::create(&file).unwrap())
+        .unwrap();
+    let copy = open_backup(&file, &folder.path().join("copy")).unwrap();
+    assert_eq!(
+        copy.epoch(),
+        log.epoch(),
+        "a copy to be read is of the same epoch"
+    );
+    for name in ["old", "new", "kept", "gone"] {
+        assert_eq!(log.open(name).unwrap().1, copy.open(name).unwrap().1);
+    }
 }
