@@ -16,14 +16,24 @@ pub(super) struct SnapshotPlans {
     boot: BootId,
     options: SnapshotOptions,
     plans: HashMap<DocumentKey, Entry>,
+    /// Number of snapshots so far.
+    begun: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
     plan: SnapshotPlan,
+    /// Number of the oldest snapshot that this plan stands for.
+    number: u64,
     /// Sequence of the document's newest mark.
     newest_mark: u64,
-    waiting: Option<Box<SnapshotEnvelope>>,
+    waiting: Option<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    envelope: Box<SnapshotEnvelope>,
+    number: u64,
 }
 
 impl SnapshotPlans {
@@ -32,6 +42,7 @@ impl SnapshotPlans {
             boot,
             options,
             plans: HashMap::new(),
+            begun: 0,
         }
     }
 
@@ -45,22 +56,56 @@ impl SnapshotPlans {
         at_once: bool,
         now: Time,
     ) {
-        if let Some(entry) = self.plans.get_mut(&key)
-            && !at_once
-        {
-            entry.waiting = Some(envelope);
-            return;
+        self.begun += 1;
+        let mut number = self.begun;
+        if let Some(entry) = self.plans.get_mut(&key) {
+            // The new one stands for those that it replaces.
+            let waiting = entry.waiting.as_ref().map(|waiting| waiting.number);
+            if !at_once {
+                let number = waiting.unwrap_or(number);
+                entry.waiting = Some(Waiting { envelope, number });
+                return;
+            }
+            let unmarked = (!entry.plan.is_marked()).then_some(entry.number);
+            number = unmarked.or(waiting).unwrap_or(number);
         }
+        self.start(key, envelope, number, newest_mark, now);
+    }
+
+    fn start(
+        &mut self,
+        key: DocumentKey,
+        envelope: Box<SnapshotEnvelope>,
+        number: u64,
+        newest_mark: u64,
+        now: Time,
+    ) {
         let before = self.plans.get(&key).map_or(0, |entry| entry.newest_mark);
         let newest_mark = newest_mark.max(before);
         let options = self.options.clone();
         let plan = SnapshotPlan::new(self.boot, &envelope, newest_mark, options, now);
         let entry = Entry {
             plan,
+            number,
             newest_mark,
             waiting: None,
         };
         self.plans.insert(key, entry);
+    }
+
+    /// Returns the number of snapshots that were begun so far.
+    pub(super) fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// Returns true if the log has a mark of each snapshot among the first so many, or of a newer
+    /// one of the same document: then an opening finds it.
+    pub(super) fn are_marked(&self, first: u64) -> bool {
+        self.plans.values().all(|entry| {
+            let is_marked = entry.plan.is_marked() || entry.number > first;
+            let waiting = entry.waiting.as_ref();
+            is_marked && waiting.is_none_or(|waiting| waiting.number > first)
+        })
     }
 
     /// Gives up all snapshots; their documents make others.
@@ -134,12 +179,12 @@ impl SnapshotPlans {
                 tracing::error!(document = %key, "a snapshot cannot be read back; nothing is purged");
             }
             if let Some(Entry {
-                waiting: Some(envelope),
+                waiting: Some(Waiting { envelope, number }),
                 newest_mark,
                 ..
             }) = self.plans.remove(&key)
             {
-                self.begin(key.clone(), envelope, newest_mark, false, now);
+                self.start(key.clone(), envelope, number, newest_mark, now);
             }
         }
         Some((key, output))

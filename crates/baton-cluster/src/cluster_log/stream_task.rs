@@ -58,7 +58,8 @@ pub(super) struct StreamTask {
     outstanding: BTreeMap<u64, Reservation>,
     /// Requests that wait until the reader is live.
     waiting: Vec<(Arc<str>, OpenReply)>,
-    flushes: Vec<(u64, oneshot::Sender<()>)>,
+    /// Each waits for records up to a counter, and for so many snapshots.
+    flushes: Vec<(u64, u64, oneshot::Sender<()>)>,
     /// Records of an end that the stream has lost, until the next incarnation.
     lost: Vec<LostRecord>,
     /// Sequence that was the last at the trim's look before: probes below it are old.
@@ -183,7 +184,8 @@ impl StreamTask {
             }
             StreamInput::Flush(reply) => {
                 let last = self.outstanding.keys().next_back();
-                self.flushes.push((last.copied().unwrap_or(0), reply));
+                let last = last.copied().unwrap_or(0);
+                self.flushes.push((last, self.plans.begun(), reply));
             }
             StreamInput::End(error) => {
                 self.documents.end(&error);
@@ -292,7 +294,11 @@ impl StreamTask {
             .keys()
             .next()
             .map_or(u64::MAX, |next| next - 1);
-        for (_, reply) in self.flushes.extract_if(.., |(to, _)| *to <= delivered_to) {
+        let plans = &self.plans;
+        let is_done = |(to, snapshots, _): &mut (u64, u64, _)| {
+            *to <= delivered_to && plans.are_marked(*snapshots)
+        };
+        for (.., reply) in self.flushes.extract_if(.., is_done) {
             let _ = reply.send(());
         }
     }

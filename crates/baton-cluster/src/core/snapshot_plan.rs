@@ -179,6 +179,16 @@ impl SnapshotPlan {
         plan
     }
 
+    /// Returns true if the log has the mark of this snapshot or of a newer one, or the plan was
+    /// given up.
+    #[must_use]
+    pub fn is_marked(&self) -> bool {
+        !matches!(
+            self.step,
+            Step::Put | Step::ReadBack { .. } | Step::Mark | Step::AwaitMark
+        )
+    }
+
     /// Takes the answer to a put.
     pub fn put_answered(&mut self, answer: PutAnswer) {
         if self.step == Step::Put && answer == PutAnswer::Present {
