@@ -10,6 +10,7 @@ use baton_log::{
     LogHealth, LogStats, NodeLease, OpenedJournal, QueueRoom,
 };
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -46,7 +47,8 @@ pub struct ClusterLog {
     stored: StoredDocuments,
     relay: RelayTask,
     book: Arc<LeaseBook>,
-    _leases: AbortOnDrop,
+    /// The task of the leases, until this node leaves the cluster.
+    leases: Mutex<Option<AbortOnDrop>>,
     runtime: Handle,
 }
 
@@ -117,7 +119,7 @@ impl ClusterLog {
             streams,
             relay,
             book,
-            _leases: leases,
+            leases: Mutex::new(Some(leases)),
             runtime: Handle::current(),
         };
         Ok((log, news))
@@ -167,6 +169,7 @@ impl ClusterLog {
         for stream in &self.streams {
             let _ = stream.send(StreamInput::End(Arc::clone(&closed)));
         }
+        drop(self.leases.lock().take());
         let leases = self.engine.leases();
         let leaving = lease_task::leave(&leases, self.node.boot);
         let _ = tokio::time::timeout(LAST_RECORDS, leaving).await;

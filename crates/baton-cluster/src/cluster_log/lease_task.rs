@@ -13,10 +13,13 @@ use tokio::time::Instant;
 use super::node::Node;
 use super::stream_input::StreamInput;
 use crate::core::{BootId, LeaseOutput};
-use crate::engine::{Delivery, SharedTable, StoredMessage};
+use crate::engine::{Delivery, SharedTable, StoredMessage, Written};
 
 /// Pause after an error of the watch that stays.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// Tries to give the own lease up. Only one renewal can be on its way.
+const LEAVE_TRIES: usize = 3;
 
 /// The names of the nodes and when they renewed last, as the watch has shown them.
 #[derive(Debug, Default)]
@@ -184,12 +187,19 @@ impl LeaseTask {
     }
 }
 
-/// Gives up the own lease, so that the others need not wait for its end.
+/// Gives up the own lease, so that the others need not wait for its end. The task of the leases has
+/// ended: it would take a new one. A renewal of it may still come in between.
 pub(super) async fn leave(table: &SharedTable, boot: BootId) {
     let key = boot.to_string();
-    if let Ok(Some(lease)) = table.read(&key).await {
-        // If this fails, the other nodes wait until the lease lapses.
-        let _ = table.write(&key, Bytes::new(), lease.revision).await;
+    // If none of this succeeds, the other nodes wait until the lease lapses.
+    for _ in 0..LEAVE_TRIES {
+        let Ok(Some(lease)) = table.read(&key).await else {
+            return;
+        };
+        let written = table.write(&key, Bytes::new(), lease.revision).await;
+        if !matches!(written, Ok(Written::Overtaken)) {
+            return;
+        }
     }
 }
 
