@@ -33,6 +33,17 @@ pub enum LoadError {
     Panicked(String),
 }
 
+/// A document cannot be taken to another log. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Its state cannot be written.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+}
+
 /// No snapshot could be made. Nothing was changed; the log keeps all records.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {

@@ -74,7 +74,7 @@ mod token;
 
 pub use baton_sync::handshake::SyncKind;
 pub use baton_sync::replica::RetiredReplica;
-pub use error::{LoadError, SnapshotError};
+pub use error::{LoadError, MoveError, SnapshotError};
 pub use intake::{Budget, BudgetRefusals, Growth, StorageLimit};
 pub use message::{
     AccessNews, Arrival, ConnectionId, Departure, ERASED, Ending, Identity, Incoming, Outgoing,
@@ -86,9 +86,9 @@ pub use output::Output;
 pub use park_preview::ParkPreview;
 pub use reaction::protocol_fault;
 pub use replica::{
-    Decision, HostId, OVERHEAD, Park, ParkFull, ParkLimits, ParkReason, ParkState, Placing,
-    Profile, RECOVERABLE, Record, RecordError, ReplicatedState, Snapshot, SnapshotDraft, Snapshots,
-    last_joined_ms, remnant,
+    Decision, HostId, MovedState, OVERHEAD, Park, ParkFull, ParkLimits, ParkReason, ParkState,
+    Placing, Profile, RECOVERABLE, Record, RecordError, ReplicatedState, Snapshot, SnapshotDraft,
+    Snapshots, StateDigests, last_joined_ms, remnant,
 };
 pub use room::{Awaited, ClusterEvent, Journal, RecordPlacement, Room, RoomLoad};
 pub use token::{ResumeToken, Source, TokenHash};

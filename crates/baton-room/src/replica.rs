@@ -12,6 +12,7 @@ mod erasure;
 mod hosts;
 mod indexed_park;
 mod membership;
+mod moved;
 mod park;
 mod park_decisions;
 mod park_fit;
@@ -29,6 +30,7 @@ mod write_check;
 
 pub use erasure::remnant;
 pub use hosts::HostId;
+pub use moved::{MovedState, StateDigests};
 pub use park::{Park, ParkReason, ParkState, RECOVERABLE};
 pub use park_limits::{ParkFull, ParkLimits};
 pub use record::{Decision, OVERHEAD, Placing, Profile, Record};

@@ -267,7 +267,7 @@ fn publish(part: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Returns an error if there is no store, because opening the folder would create one.
-fn must_exist(data: &Path) -> Outcome {
+pub(crate) fn must_exist(data: &Path) -> Outcome {
     if data.join("log.redb").try_exists()? {
         return Ok(());
     }
@@ -278,7 +278,7 @@ fn must_exist(data: &Path) -> Outcome {
     .into())
 }
 
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     // The command is complete even if the reader of its output is gone.
     let _closed = writeln!(io::stdout(), "{line}");
 }

@@ -26,6 +26,7 @@
 //! | `connection` | one WebSocket: its frames, session, send queue and writer |
 //! | `documents` | from a name to its open document, snapshots, and the pool for long work |
 //! | `cluster` | the other nodes: who is gone, awareness between nodes |
+//! | `moving` | all documents from a data folder to a cluster, and back |
 //! | `limits` | limits on connections, on messages, on loading and on storing |
 //! | `ops` | metrics, readiness, the admin socket, counters of rejections |
 //! | `sessions` | the access of open sessions: expiry, revocation, a new look |
@@ -44,6 +45,8 @@ mod config;
 mod connection;
 mod documents;
 mod limits;
+#[cfg(feature = "cluster")]
+mod moving;
 mod net;
 mod ops;
 mod server;
@@ -60,6 +63,10 @@ pub use config::{
 };
 pub use connection::close_codes as close;
 pub use documents::stored_documents::{EraseError, StoredDocument};
+#[cfg(feature = "cluster")]
+pub use moving::folder_and_cluster::{Direction, MoveDocumentsError, MovePlan, move_documents};
+#[cfg(feature = "cluster")]
+pub use moving::move_summary::{Carried, MoveSummary, NotCarried};
 pub use net::listener::Listener;
 pub use ops::admin_socket::{ADMIN_SOCKET, AdminReply, AdminRequest, AdminSocket, ask_server};
 pub use ops::open_files::raise_open_files;

@@ -2,6 +2,8 @@
 
 mod commands;
 mod log_output;
+#[cfg(feature = "cluster")]
+mod move_command;
 mod session_commands;
 mod token_commands;
 
@@ -54,6 +56,9 @@ enum Command {
     List(commands::List),
     /// Erases a document for good, even while clients are connected to it
     Erase(commands::Erase),
+    /// Moves all documents from a data folder to a cluster, or back
+    #[cfg(feature = "cluster")]
+    Move(Box<move_command::Move>),
     /// Makes a token, and prints it
     Token(Box<token_commands::NewTokenArgs>),
     /// Makes keys that sign and verify tokens
@@ -115,6 +120,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         Command::Check(check) => return check.run(),
         Command::List(list) => return list.run(),
         Command::Erase(erase) => return erase.run(),
+        #[cfg(feature = "cluster")]
+        Command::Move(moving) => return moving.run(),
         Command::Token(token) => return token.run(),
         Command::Keys(keys) => return keys.run(),
         Command::Sessions(sessions) => return sessions.run(),
