@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use crate::dialect::{Dialect, Incoming};
 use crate::edits::{Typed, stretches, writer_id};
 use crate::process;
-use crate::target::{Client, Target};
+use crate::target::{Client, Target, join_each};
 use crate::times::{Spread, Times};
 use baton_testkit::websocket::{Frame, Reader, Writer};
 
@@ -142,15 +142,27 @@ impl Crowd {
     /// # Errors
     /// Somebody could not connect.
     pub async fn run(&self, target: &Target) -> io::Result<Seen> {
-        let people = self.gather(target).await?;
+        self.run_over(std::slice::from_ref(target)).await
+    }
+
+    /// The same over several servers of the same documents and one wire: the people of each room are dealt to them in
+    /// turn, so that the first writer is at the first server. The processor time is that of all of them.
+    ///
+    /// # Errors
+    /// Somebody could not connect, or there is no server.
+    pub async fn run_over(&self, targets: &[Target]) -> io::Result<Seen> {
+        let first = targets.first();
+        let first = first.ok_or_else(|| io::Error::other("a crowd needs a server"))?;
+        let people = self.gather(targets).await?;
         let start = Instant::now() + Duration::from_millis(100);
-        let run = Arc::new(Run::new(self, target.dialect, start));
+        let run = Arc::new(Run::new(self, first.dialect, start));
         let (mut listeners, mut typists) = (JoinSet::new(), JoinSet::new());
         for (number, client) in people.into_iter().enumerate() {
             let place = (number / self.clients, number % self.clients);
             self.seat(place, client, &run, (&mut listeners, &mut typists));
         }
-        let used = || target.pid.map(process::processor_time).transpose();
+        let pids: Option<Vec<u32>> = targets.iter().map(|target| target.pid).collect();
+        let used = || pids.as_deref().map(process::processor_times).transpose();
         sleep_until(start).await;
         let before = used()?;
         let times = heard(&mut listeners).await?;
@@ -163,13 +175,19 @@ impl Crowd {
 
     /// Connects everybody, in the order of the rooms: first one in each, for there are servers that make two documents of
     /// one which two open at the same moment, and that is not what is measured here.
-    pub(crate) async fn gather(&self, target: &Target) -> io::Result<Vec<Client>> {
-        let first = (0..self.rooms).map(|room| self.document(room));
-        let first = target.join_all(first).await?;
+    pub(crate) async fn gather(&self, targets: &[Target]) -> io::Result<Vec<Client>> {
+        let places = |clients: std::ops::Range<usize>| {
+            let rooms = (0..self.rooms).map(|room| self.document(room));
+            rooms.flat_map(move |document| {
+                let targets = clients
+                    .clone()
+                    .map(|client| &targets[client % targets.len()]);
+                targets.map(move |target| (target, document.clone()))
+            })
+        };
+        let first = join_each(places(0..1)).await?;
         let others = self.clients.saturating_sub(1);
-        let rooms =
-            (0..self.rooms).flat_map(|room| std::iter::repeat_n(self.document(room), others));
-        let mut rest = target.join_all(rooms).await?.into_iter();
+        let mut rest = join_each(places(1..self.clients.max(1))).await?.into_iter();
         let mut people = Vec::with_capacity(self.rooms * self.clients);
         for client in first {
             people.push(client);
@@ -348,7 +366,9 @@ impl Count {
         let update = match self.run.dialect.read(bytes) {
             Incoming::Update(update) | Incoming::Step2(update) => update,
             Incoming::Ping(answer) => return Some(answer),
-            Incoming::Denied | Incoming::Other => return None,
+            Incoming::Saved(_) | Incoming::Status(_) | Incoming::Denied | Incoming::Other => {
+                return None;
+            }
         };
         stretches(update, |client, clocks| {
             let writer = client.checked_sub(writer_id(self.room, 0));

@@ -2,6 +2,7 @@
 //!
 //! Owns what is put around a message and taken off it. One message a frame, both ways.
 
+use baton_sync::control_channel::{ClientMessage, ServerMessage, User, VERSION};
 use baton_sync::hocuspocus::{self, HocuspocusFrame, HocuspocusMessage, SyncStep};
 use baton_sync::lib0::{Reader, write_var_string, write_var_uint};
 use baton_sync::y_websocket;
@@ -18,6 +19,8 @@ pub enum Dialect {
     /// One document a connection, named by the path.
     #[default]
     YWebsocket,
+    /// The same with Baton's channel, which says how much is saved.
+    Baton,
     /// Each frame names its document; a connection begins with a token.
     Hocuspocus,
 }
@@ -31,6 +34,10 @@ pub enum Incoming<'a> {
     Step2(&'a [u8]),
     /// A question that wants an answer: the frame to send.
     Ping(&'static [u8]),
+    /// The first so many Step2 and Update messages of this connection are saved.
+    Saved(u64),
+    /// The next Step2 or Update of this connection, in order, is saved or refused.
+    Status(bool),
     /// Access denied.
     Denied,
     /// Nothing that a load looks at.
@@ -50,7 +57,11 @@ impl Dialect {
     /// What is sent first for a document, if anything.
     #[must_use]
     pub fn hello(self, document: &str) -> Option<Bytes> {
-        (self == Self::Hocuspocus).then(|| hocuspocus::token(document, "load", Some(PROVIDER)))
+        match self {
+            Self::Hocuspocus => Some(hocuspocus::token(document, "load", Some(PROVIDER))),
+            Self::Baton => Some(y_websocket::baton(&member().encode())),
+            Self::Forward | Self::YWebsocket => None,
+        }
     }
 
     /// "I have nothing": asks for everything.
@@ -58,7 +69,7 @@ impl Dialect {
     pub fn step1(self, document: &str) -> Bytes {
         match self {
             Self::Hocuspocus => hocuspocus::step1_bytes(document, NOTHING),
-            Self::Forward | Self::YWebsocket => y_websocket::step1_bytes(NOTHING),
+            Self::Forward | Self::YWebsocket | Self::Baton => y_websocket::step1_bytes(NOTHING),
         }
     }
 
@@ -67,7 +78,7 @@ impl Dialect {
     pub fn update(self, document: &str, update: &[u8]) -> Bytes {
         match self {
             Self::Hocuspocus => hocuspocus::update(document, update),
-            Self::Forward | Self::YWebsocket => y_websocket::update(update),
+            Self::Forward | Self::YWebsocket | Self::Baton => y_websocket::update(update),
         }
     }
 
@@ -84,7 +95,7 @@ impl Dialect {
         );
         match self {
             Self::Hocuspocus => hocuspocus::awareness(document, &payload),
-            Self::Forward | Self::YWebsocket => y_websocket::awareness(&payload),
+            Self::Forward | Self::YWebsocket | Self::Baton => y_websocket::awareness(&payload),
         }
     }
 
@@ -94,7 +105,34 @@ impl Dialect {
         match self {
             Self::Hocuspocus => read_hocuspocus(frame),
             Self::Forward | Self::YWebsocket => read_y_websocket(frame).unwrap_or(Incoming::Other),
+            Self::Baton => read_baton(frame),
         }
+    }
+}
+
+/// The first message on Baton's channel, of a nameless editor.
+fn member() -> ClientMessage {
+    ClientMessage::Hello {
+        version: VERSION,
+        resume: None,
+        epoch: None,
+        fences: Vec::new(),
+        locks: None,
+        user: User::default(),
+        user_key: None,
+        client: None,
+        observer: false,
+        encodings: Vec::new(),
+    }
+}
+
+fn read_baton(frame: &[u8]) -> Incoming<'_> {
+    match y_websocket::decode(frame) {
+        Ok(y_websocket::Message::Baton(payload)) => match ServerMessage::decode(payload) {
+            Ok(ServerMessage::Saved { updates }) => Incoming::Saved(updates),
+            Ok(_) | Err(_) => Incoming::Other,
+        },
+        _ => read_y_websocket(frame).unwrap_or(Incoming::Other),
     }
 }
 
@@ -123,6 +161,7 @@ fn read_hocuspocus(frame: &[u8]) -> Incoming<'_> {
             SyncStep::Update(update) => Incoming::Update(update),
             SyncStep::Step1(_) => Incoming::Other,
         },
+        HocuspocusMessage::SyncStatus(saved) => Incoming::Status(saved),
         HocuspocusMessage::PermissionDenied(_) => Incoming::Denied,
         _ => Incoming::Other,
     }
@@ -159,5 +198,16 @@ mod tests {
         assert_eq!(wire.read(&step2), Incoming::Step2(&[0, 0][..]));
         // Auth, permission denied, reason.
         assert_eq!(wire.read(&[2, 0, 1, b'x']), Incoming::Denied);
+    }
+
+    #[test]
+    fn what_is_saved_is_read_on_the_wires_that_say_it() {
+        let saved = ServerMessage::Saved { updates: 7 }.encode();
+        let frame = y_websocket::baton(&saved);
+        assert_eq!(Dialect::Baton.read(&frame), Incoming::Saved(7));
+        assert_eq!(Dialect::YWebsocket.read(&frame), Incoming::Other);
+        let refused = hocuspocus::sync_status("d", false);
+        assert_eq!(Dialect::Hocuspocus.read(&refused), Incoming::Status(false));
+        assert!(Dialect::Baton.hello("d").is_some());
     }
 }

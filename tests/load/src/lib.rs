@@ -20,6 +20,7 @@
 //! | file | what it owns |
 //! | --- | --- |
 //! | `crowd` | rooms full of writers and readers, and the time from due to delivered |
+//! | `saves` | documents with one writer each, and the time from due to saved |
 //! | `climb` | more and more rooms, or edits, until they come late |
 //! | `idle` | connections on which nobody types |
 //! | `cold` | a hundred open a long document at once |
@@ -46,6 +47,7 @@ pub mod idle;
 pub mod innocents;
 pub mod paper;
 pub mod process;
+pub mod saves;
 pub mod served;
 pub mod stalled;
 pub mod storm;
@@ -60,6 +62,7 @@ pub use crate::dialect::Dialect;
 pub use crate::idle::Idle;
 pub use crate::innocents::Innocents;
 pub use crate::paper::Paper;
+pub use crate::saves::{Pace, Saves, SavesSeen};
 pub use crate::served::Served;
 pub use crate::stalled::Stalled;
 pub use crate::storm::Storm;

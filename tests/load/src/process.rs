@@ -21,6 +21,14 @@ pub fn processor_time(pid: u32) -> io::Result<Duration> {
     Ok(Duration::from(clock_gettime(clock)?))
 }
 
+/// The processor time of several together.
+///
+/// # Errors
+/// One of them is not there.
+pub fn processor_times(pids: &[u32]) -> io::Result<Duration> {
+    pids.iter().map(|pid| processor_time(*pid)).sum()
+}
+
 /// Resident memory, in bytes.
 ///
 /// # Errors

@@ -75,6 +75,22 @@ impl Served {
     /// As for starting.
     pub async fn restart(&mut self) -> io::Result<()> {
         self.stop().await?;
+        self.start_again().await
+    }
+
+    /// Kills it as `kill -9` does, and waits until it is gone.
+    ///
+    /// # Errors
+    /// It could not be waited for.
+    pub async fn kill(&mut self) -> io::Result<()> {
+        self.child.kill().await
+    }
+
+    /// Starts it again, with the same port and data, after it ended.
+    ///
+    /// # Errors
+    /// As for starting.
+    pub async fn start_again(&mut self) -> io::Result<()> {
         self.child = spawn(&self.command, self.folder.path())?;
         self.answers().await
     }

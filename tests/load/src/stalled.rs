@@ -117,7 +117,7 @@ impl Stalled {
         let mut crowd = self.crowd.clone();
         (crowd.rooms, crowd.name) = (1, format!("{}-{name}", crowd.name));
         let document = crowd.document(0);
-        let people = crowd.gather(target).await?;
+        let people = crowd.gather(std::slice::from_ref(target)).await?;
         let (resume, resumed) = watch::channel(false);
         let mut slow = JoinSet::new();
         for _ in 0..stalled {

@@ -119,12 +119,22 @@ impl Target {
         &self,
         documents: impl IntoIterator<Item = String>,
     ) -> io::Result<Vec<Client>> {
-        let joining = documents.into_iter().map(|document| async move {
-            let (client, _) = self.join(&document).await?;
-            Ok(client)
-        });
-        stream::iter(joining).buffered(AT_ONCE).try_collect().await
+        join_each(documents.into_iter().map(|document| (self, document))).await
     }
+}
+
+/// Joins each document at its server, several at the same time; the connections are in the order of the names.
+///
+/// # Errors
+/// One of them could not join.
+pub async fn join_each(
+    documents: impl IntoIterator<Item = (&Target, String)>,
+) -> io::Result<Vec<Client>> {
+    let joining = documents.into_iter().map(|(target, document)| async move {
+        let (client, _) = target.join(&document).await?;
+        Ok(client)
+    });
+    stream::iter(joining).buffered(AT_ONCE).try_collect().await
 }
 
 impl Client {
@@ -181,7 +191,7 @@ impl Client {
                         self.writer.flush().await?;
                     }
                     Incoming::Denied => return Err(io::Error::other("access denied")),
-                    Incoming::Other => {}
+                    Incoming::Saved(_) | Incoming::Status(_) | Incoming::Other => {}
                 },
                 Frame::Ping(payload) => self.writer.pong(&payload).await?,
                 Frame::Close(code) => return Err(closed(code)),

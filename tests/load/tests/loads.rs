@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use baton_load::forwarder::{self, Writes};
-use baton_load::{Churn, Climb, Cold, Crowd, Dialect, Grows, Idle, Paper, Stalled, Storm, Target};
+use baton_load::{
+    Churn, Climb, Cold, Crowd, Dialect, Grows, Idle, Pace, Paper, Saves, Stalled, Storm, Target,
+};
 use baton_tests::TestServer;
 
 async fn forwarder() -> Target {
@@ -47,6 +49,67 @@ fn small() -> Crowd {
         time: Duration::from_millis(300),
         ..Crowd::default()
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_is_dealt_to_all_servers_of_its_documents() {
+    let (server, baton) = baton().await;
+    // One that nobody listens at: to be dealt to it is an error.
+    let nobody = Target::new(([127, 0, 0, 1], 9).into(), Dialect::YWebsocket);
+    let load = small();
+    let seen = load
+        .run_over(&[baton.clone(), again(&server)])
+        .await
+        .unwrap();
+    assert_eq!((seen.delivered, seen.due), (load.due(), load.due()));
+    assert!(
+        load.run_over(&[baton.clone(), baton, nobody])
+            .await
+            .is_err()
+    );
+    assert!(load.run_over(&[]).await.is_err());
+}
+
+/// The same server again.
+fn again(server: &TestServer) -> Target {
+    Target::new(server.address(), Dialect::YWebsocket)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_edit_is_called_saved_on_the_wires_that_say_so() {
+    let (server, baton) = baton().await;
+    let channel = Target {
+        dialect: Dialect::Baton,
+        ..baton.clone()
+    };
+    for target in [channel, on_hocuspocus(&server)] {
+        for pace in [Pace::Rate(50.0), Pace::InFlight(8)] {
+            let load = Saves {
+                documents: 3,
+                pace,
+                time: Duration::from_millis(300),
+                name: format!("{:?}-{pace:?}", target.dialect),
+                ..Saves::default()
+            };
+            let seen = load.run(std::slice::from_ref(&target)).await.unwrap();
+            assert!(seen.sent >= 45, "{seen:?}");
+            assert_eq!((seen.saved, seen.refused), (seen.sent, 0), "{seen:?}");
+            assert!(
+                seen.spread.p50 > 0.0 && seen.longest_pause > 0.0,
+                "{seen:?}"
+            );
+        }
+    }
+    // A wire that does not say it: nothing counts as saved.
+    let load = Saves {
+        documents: 1,
+        time: Duration::from_millis(300),
+        patience: Duration::from_millis(200),
+        ..Saves::default()
+    };
+    let seen = load.run(&[baton]).await.unwrap();
+    assert!(seen.sent > 0 && seen.saved == 0, "{seen:?}");
+    assert!(seen.longest_pause > 100.0, "{seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
