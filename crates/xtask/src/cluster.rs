@@ -47,27 +47,37 @@ pub(crate) fn test(place: &Place) -> Result<Tally, Trouble> {
 }
 
 /// Builds the nodes with the page, and calls the program that owns everything else. These words
-/// are its own; without any it brings up a cluster to try.
+/// are its own; without any it brings up a cluster to try. What is measured is a release build.
 pub(crate) fn cluster(place: &Place, words: &[String]) -> Done {
     let engine = nats_server::ensure(place)?;
     node::build_page(place)?;
-    run::run(&mut place.cargo([
+    let measures = words.first().is_some_and(|word| word == "measure");
+    if measures && words.iter().any(|word| word.contains("hocuspocus")) {
+        debian::ensure(debian::REDIS)?;
+        node::install(place, &place.root().join("tests/load/peers"))?;
+    }
+    let profile = if measures { "release" } else { "debug" };
+    let mut build = place.cargo([
         "build",
         "--locked",
         "--package=baton-server",
         "--bin=baton",
         "--package=baton-cluster-tests",
         "--bin=cluster-lab",
-    ]))?;
+    ]);
+    if measures {
+        build.arg("--release");
+    }
+    run::run(&mut build)?;
     let stop = signals()?;
-    let mut command = place.command(place.built("debug", "cluster-lab"));
+    let mut command = place.command(place.built(profile, "cluster-lab"));
     if words.first().is_none_or(|word| word.starts_with('-')) {
         command.arg("demo");
     }
     command
         .args(words)
         .env("BATON_NATS_SERVER", engine)
-        .env("BATON_BIN", place.built("debug", "baton"));
+        .env("BATON_BIN", place.built(profile, "baton"));
     let mut lab = Process::start("the cluster", &mut command)?;
     until_ended(&stop, &mut lab)
 }

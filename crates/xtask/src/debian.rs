@@ -44,6 +44,12 @@ pub(crate) const HAPROXY: Wanted = Wanted {
     packages: &["haproxy"],
 };
 
+/// What connects several servers of a rival, in `cluster measure --hocuspocus`.
+pub(crate) const REDIS: Wanted = Wanted {
+    program: "redis-server",
+    packages: &["redis-server"],
+};
+
 /// Makes the certificates of the stories under Node.
 pub(crate) const OPENSSL: Wanted = Wanted {
     program: "openssl",

@@ -65,6 +65,11 @@ The project's own commands:
   cargo xtask cluster prove [--lasts 30m] [--seed 7]
       The conflict lab on three nodes, while engines and nodes are killed, frozen and cut off.
 
+  cargo xtask cluster measure [--hocuspocus] [--only ROW,ROW] [--quick] [--json FILE]
+      Latency, throughput, memory and failover on one, two and three nodes, beside one node with its
+      own store, in a release build. Prints a table; with --hocuspocus also two Hocuspocus servers
+      over Redis, and the edits that are lost when processes are killed.
+
   cargo xtask cluster scale [--seed 7]
       The arithmetic of docs/scale.md.
 

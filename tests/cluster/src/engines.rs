@@ -135,6 +135,52 @@ impl Engines {
         monitor::streams(self.monitor(engine)).await
     }
 
+    /// Returns the engine that leads most streams with this beginning of their name, with their
+    /// number; nothing if no engine answers.
+    pub async fn leads_most(&self, prefix: &str) -> Option<(usize, usize)> {
+        let mut leaders = Vec::new();
+        for engine in self.engines.iter().filter(|one| one.pid().is_some()) {
+            let known = monitor::leaders(engine.ports().monitor, prefix).await;
+            leaders = known.unwrap_or_default();
+            if !leaders.is_empty() {
+                break;
+            }
+        }
+        let led = |engine: &Engine| leaders.iter().filter(|name| *name == engine.name()).count();
+        let counts = self.engines.iter().map(led).enumerate();
+        counts
+            .filter(|(_, count)| *count > 0)
+            .max_by_key(|(_, count)| *count)
+    }
+
+    /// Returns the number of subscriptions of all nodes with this beginning of their subject.
+    pub async fn subscriptions(&self, prefix: &str) -> usize {
+        let mut count = 0;
+        for engine in &self.engines {
+            let own = monitor::subscriptions(engine.ports().monitor, prefix).await;
+            count += own.unwrap_or_default();
+        }
+        count
+    }
+
+    /// Returns the number of messages in the streams with this beginning of their name, as an
+    /// engine that answers knows it.
+    pub async fn messages(&self, prefix: &str) -> Option<u64> {
+        for engine in &self.engines {
+            let messages = monitor::messages(engine.ports().monitor, prefix).await;
+            if messages.is_some() {
+                return messages;
+            }
+        }
+        None
+    }
+
+    /// Returns the process ids of the engines that run.
+    #[must_use]
+    pub fn pids(&self) -> Vec<u32> {
+        self.engines.iter().filter_map(Engine::pid).collect()
+    }
+
     /// Returns the leader of the group of all engines, if one is known to itself and others.
     pub async fn leader(&self) -> Option<usize> {
         for (number, engine) in self.engines.iter().enumerate() {

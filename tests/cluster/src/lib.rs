@@ -15,6 +15,7 @@
 //! | `fault` | what goes wrong when, from a seed |
 //! | `injector` | the making and mending of what goes wrong |
 //! | `proof` | the lab on the nodes, with faults |
+//! | `measure` | what a cluster costs and how long its failures last |
 //! | [`scale`] | clusters that are too large for this machine, as arithmetic |
 //!
 //! # Rules of the house
@@ -26,6 +27,7 @@ mod engine;
 mod engines;
 mod fault;
 mod injector;
+mod measure;
 mod monitor;
 mod nodes;
 mod proof;
@@ -36,6 +38,7 @@ pub use engine::engine_program;
 pub use engines::{Engines, Relayed};
 pub use fault::{Fault, Plan, Schedule, Side};
 pub use injector::{Cluster, play};
+pub use measure::{Measure, MeasuredRow, Results};
 pub use monitor::Meta;
 pub use nodes::Nodes;
 pub use proof::{Proof, prove};

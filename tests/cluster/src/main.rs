@@ -1,5 +1,5 @@
 //! The program `cluster-lab`: a cluster on this machine for a person to try, long runs of the
-//! proof, and the arithmetic of large clusters.
+//! proof, what a cluster costs, and the arithmetic of large clusters.
 //!
 //! Owns the command line and what is printed. `cargo xtask cluster` builds it and calls it.
 
@@ -14,7 +14,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use baton_cluster_tests::{Proof, prove, scale};
+use baton_cluster_tests::{Measure, MeasuredRow, Proof, prove, scale};
 use clap::{Parser, Subcommand};
 
 /// A cluster of Baton on this machine.
@@ -46,6 +46,21 @@ enum Command {
         #[arg(long, default_value = "cluster-report.html")]
         html: std::path::PathBuf,
     },
+    /// What a cluster costs and how long its failures last, each beside one node with its own store
+    Measure {
+        /// Only these rows; without it all but the last
+        #[arg(long, value_enum, value_delimiter = ',')]
+        only: Vec<MeasuredRow>,
+        /// Two Hocuspocus servers over Redis as well, and what they lose
+        #[arg(long)]
+        hocuspocus: bool,
+        /// In small, to see that everything works; its numbers mean nothing
+        #[arg(long)]
+        quick: bool,
+        /// Where the numbers go as JSON
+        #[arg(long, default_value = "cluster-measured.json")]
+        json: std::path::PathBuf,
+    },
     /// Placement and storms of a cluster that is too large for this machine, simulated
     Scale {
         /// Seed of all decisions
@@ -72,6 +87,25 @@ async fn main() -> ExitCode {
             };
             long_run(&proof, &html).await
         }
+        Command::Measure {
+            only,
+            hocuspocus,
+            quick,
+            json,
+        } => {
+            let mut measure = if quick {
+                Measure::tiny()
+            } else {
+                Measure::full()
+            };
+            if !only.is_empty() {
+                measure.rows = only;
+            }
+            if hocuspocus && !measure.rows.contains(&MeasuredRow::Hocuspocus) {
+                measure.rows.push(MeasuredRow::Hocuspocus);
+            }
+            measured(&measure, &json).await
+        }
         Command::Scale { seed } => {
             print!("{}", scale::table(seed));
             Ok(())
@@ -83,6 +117,17 @@ async fn main() -> ExitCode {
             eprintln!("cluster-lab: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Measures, and shows what was measured.
+async fn measured(measure: &Measure, json: &std::path::Path) -> Result<(), Box<dyn Error>> {
+    let results = measure.run(|line| println!("{line}")).await;
+    std::fs::write(json, format!("{:#}\n", results.json()))?;
+    println!("\n{}\n{}", results.markdown(), json.display());
+    match results.problems() {
+        [] => Ok(()),
+        problems => Err(problems.join("\n").into()),
     }
 }
 

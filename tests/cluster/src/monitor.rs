@@ -44,15 +44,53 @@ pub(crate) async fn syncs_always(monitor: SocketAddr) -> Option<bool> {
 
 /// Returns the names of the streams that this engine holds a replica of, in order.
 pub(crate) async fn streams(monitor: SocketAddr) -> Option<Vec<String>> {
-    let state = ask(monitor, "/jsz?accounts=true&streams=true").await?;
-    let accounts = state["account_details"].as_array().into_iter().flatten();
-    let streams = accounts.flat_map(|account| account["stream_detail"].as_array());
-    let names = streams
-        .flatten()
-        .filter_map(|stream| stream["name"].as_str());
+    let streams = stream_details(monitor).await?;
+    let names = streams.iter().filter_map(|stream| stream["name"].as_str());
     let mut names: Vec<String> = names.map(str::to_owned).collect();
     names.sort();
     Some(names)
+}
+
+/// Returns the leader of each stream with this beginning of its name, as this engine knows it.
+pub(crate) async fn leaders(monitor: SocketAddr, prefix: &str) -> Option<Vec<String>> {
+    let streams = stream_details(monitor).await?;
+    let named = streams.iter().filter(|stream| is_named(stream, prefix));
+    let leaders = named.filter_map(|stream| stream["cluster"]["leader"].as_str());
+    Some(leaders.map(str::to_owned).collect())
+}
+
+/// Returns the number of messages in the streams with this beginning of their name.
+pub(crate) async fn messages(monitor: SocketAddr, prefix: &str) -> Option<u64> {
+    let streams = stream_details(monitor).await?;
+    let named = streams.iter().filter(|stream| is_named(stream, prefix));
+    let counts = named.filter_map(|stream| stream["state"]["messages"].as_u64());
+    Some(counts.sum())
+}
+
+/// Returns the number of subscriptions of clients of this engine with this beginning of their
+/// subject.
+pub(crate) async fn subscriptions(monitor: SocketAddr, prefix: &str) -> Option<usize> {
+    let state = ask(monitor, "/connz?subs=true").await?;
+    let connections = state["connections"].as_array().into_iter().flatten();
+    let lists = connections.filter_map(|connection| connection["subscriptions_list"].as_array());
+    let subjects = lists.flatten().filter_map(|subject| subject.as_str());
+    Some(
+        subjects
+            .filter(|subject| subject.starts_with(prefix))
+            .count(),
+    )
+}
+
+async fn stream_details(monitor: SocketAddr) -> Option<Vec<Value>> {
+    let state = ask(monitor, "/jsz?accounts=true&streams=true").await?;
+    let accounts = state["account_details"].as_array().into_iter().flatten();
+    let streams = accounts.filter_map(|account| account["stream_detail"].as_array());
+    Some(streams.flatten().cloned().collect())
+}
+
+fn is_named(stream: &Value, prefix: &str) -> bool {
+    let name = stream["name"].as_str();
+    name.is_some_and(|name| name.starts_with(prefix))
 }
 
 async fn ask(monitor: SocketAddr, path: &str) -> Option<Value> {

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use baton_testkit::{Direction, Proxy};
 use baton_tests::ServerProcess;
 
-use crate::engines::{Engines, url_of};
+use crate::engines::{Engines, Relayed, url_of};
 
 /// See the module. Nodes have numbers from 0.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Nodes {
 #[derive(Debug)]
 struct Node {
     process: ServerProcess,
-    /// To each engine.
+    /// To each engine; none of a node that reaches them directly.
     ways: Vec<Proxy>,
     runs: bool,
 }
@@ -52,27 +52,71 @@ impl Nodes {
         engines: &Engines,
         arguments: &[&str],
     ) -> io::Result<Self> {
-        let mut nodes = Vec::new();
-        for (number, listen) in (1..).zip(addresses) {
-            let mut ways = Vec::new();
-            for engine in 0..engines.count() {
-                ways.push(Proxy::to(engines.address(engine)).await?);
-            }
-            let addresses: Vec<_> = ways.iter().map(Proxy::address).collect();
-            let cluster = url_of(&addresses);
-            let (name, listen) = (format!("node-{number}"), listen.to_string());
-            let mut all = vec!["--cluster", &cluster, "--cluster-node", &name];
-            if !listen.ends_with(":0") {
-                all.extend(["--listen", &listen]);
-            }
-            all.extend(arguments);
-            nodes.push(Node {
-                process: ServerProcess::start(&all).await,
-                ways,
-                runs: true,
-            });
+        let mut nodes = Self { nodes: Vec::new() };
+        for listen in addresses {
+            nodes.add(*listen, engines, Relayed::Yes, arguments).await?;
         }
-        Ok(Self { nodes })
+        Ok(nodes)
+    }
+
+    /// Starts the first node, which reaches the engines without relays, so that nothing of the
+    /// measuring program is on its way.
+    ///
+    /// # Errors
+    /// There are no free ports.
+    ///
+    /// # Panics
+    /// When it does not start; its log is in the message.
+    pub async fn start_direct(engines: &Engines, arguments: &[&str]) -> io::Result<Self> {
+        let mut nodes = Self { nodes: Vec::new() };
+        nodes.add_direct(engines, arguments).await?;
+        Ok(nodes)
+    }
+
+    /// Starts one more as [`Nodes::start_direct`].
+    ///
+    /// # Errors
+    /// There are no free ports.
+    ///
+    /// # Panics
+    /// When it does not start; its log is in the message.
+    pub async fn add_direct(&mut self, engines: &Engines, arguments: &[&str]) -> io::Result<()> {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        self.add(free, engines, Relayed::No, arguments).await
+    }
+
+    async fn add(
+        &mut self,
+        listen: SocketAddr,
+        engines: &Engines,
+        relayed: Relayed,
+        arguments: &[&str],
+    ) -> io::Result<()> {
+        let (mut ways, mut addresses) = (Vec::new(), Vec::new());
+        for engine in 0..engines.count() {
+            match relayed {
+                Relayed::Yes => {
+                    let way = Proxy::to(engines.address(engine)).await?;
+                    addresses.push(way.address());
+                    ways.push(way);
+                }
+                Relayed::No => addresses.push(engines.address(engine)),
+            }
+        }
+        let cluster = url_of(&addresses);
+        let name = format!("node-{}", self.nodes.len() + 1);
+        let listen = listen.to_string();
+        let mut all = vec!["--cluster", &cluster, "--cluster-node", &name];
+        if !listen.ends_with(":0") {
+            all.extend(["--listen", &listen]);
+        }
+        all.extend(arguments);
+        self.nodes.push(Node {
+            process: ServerProcess::start(&all).await,
+            ways,
+            runs: true,
+        });
+        Ok(())
     }
 
     /// Returns the number of nodes, killed ones too.
