@@ -57,6 +57,9 @@ enum Command {
         /// In small, to see that everything works; its numbers mean nothing
         #[arg(long)]
         quick: bool,
+        /// Readers of one document
+        #[arg(long)]
+        readers: Option<usize>,
         /// Where the numbers go as JSON
         #[arg(long, default_value = "cluster-measured.json")]
         json: std::path::PathBuf,
@@ -91,6 +94,7 @@ async fn main() -> ExitCode {
             only,
             hocuspocus,
             quick,
+            readers,
             json,
         } => {
             let mut measure = if quick {
@@ -98,6 +102,7 @@ async fn main() -> ExitCode {
             } else {
                 Measure::full()
             };
+            measure.readers = readers.unwrap_or(measure.readers);
             if !only.is_empty() {
                 measure.rows = only;
             }

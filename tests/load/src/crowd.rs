@@ -115,6 +115,13 @@ impl Run {
         self.start + share + self.every * edit
     }
 
+    /// Counts what one listener got, the last of it at this moment.
+    fn heard(&self, deliveries: u64, at: Instant) {
+        self.delivered.fetch_add(deliveries, Ordering::Relaxed);
+        let mut last = self.last.lock();
+        *last = at.max(*last);
+    }
+
     /// What came of it, given the times and the processor time that it cost.
     pub(crate) fn seen(&self, times: &Times, due: u64, cost: Option<Duration>) -> Seen {
         let delivered = self.delivered.load(Ordering::Relaxed);
@@ -274,11 +281,12 @@ async fn listen(
     mut count: Count,
 ) -> Heard {
     let run = Arc::clone(&count.run);
+    let mut last = run.start;
     while count.got < expected {
         let Ok(frame) = timeout_at(run.end, reader.next()).await else {
             break;
         };
-        let now = Instant::now();
+        let (now, before) = (Instant::now(), count.got);
         let mut frame = frame.ok();
         loop {
             match frame {
@@ -295,7 +303,7 @@ async fn listen(
                 Some(Frame::Other) => {}
                 Some(Frame::Close(_)) | None => {
                     run.closed.fetch_add(1, Ordering::Relaxed);
-                    run.delivered.fetch_add(count.got, Ordering::Relaxed);
+                    run.heard(count.got, last);
                     return Heard {
                         times: count.times,
                         _connection: (reader, writer),
@@ -307,12 +315,11 @@ async fn listen(
                 None => break,
             }
         }
-        if count.got >= expected {
-            let mut last = run.last.lock();
-            *last = now.max(*last);
+        if count.got > before {
+            last = now;
         }
     }
-    run.delivered.fetch_add(count.got, Ordering::Relaxed);
+    run.heard(count.got, last);
     Heard {
         times: count.times,
         _connection: (reader, writer),

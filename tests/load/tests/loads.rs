@@ -70,6 +70,20 @@ async fn a_crowd_is_dealt_to_all_servers_of_its_documents() {
     assert!(load.run_over(&[]).await.is_err());
 }
 
+/// The rate was over no time at all if nobody got everything, and so in the billions.
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_a_second_are_counted_also_if_nobody_gets_everything() {
+    let ((_one, one), (_other, other)) = (baton().await, baton().await);
+    let load = Crowd {
+        patience: Duration::from_millis(500),
+        ..small()
+    };
+    // The people of a document are at servers that do not know each other.
+    let seen = load.run_over(&[one, other]).await.unwrap();
+    assert!(seen.delivered > 0 && seen.delivered < seen.due, "{seen:?}");
+    assert!(seen.per_second < 100_000.0, "{seen:?}");
+}
+
 /// The same server again.
 fn again(server: &TestServer) -> Target {
     Target::new(server.address(), Dialect::YWebsocket)

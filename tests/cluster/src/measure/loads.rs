@@ -14,7 +14,7 @@ use super::servers::Servers;
 use crate::engines::Engines;
 
 /// Edits a second of the one writer whom many read.
-const READ_RATE: f64 = 10.0;
+const READ_RATE: f64 = 5.0;
 
 /// Pause between two looks at the subscriptions.
 const LOOK: Duration = Duration::from_millis(300);
@@ -158,6 +158,12 @@ pub(super) async fn readers(
         notes.note(what, label, subscriptions as f64, "");
     }
     missing(&name, label, seen.due - seen.delivered, notes);
+    if seen.closed > 0 {
+        let closed = seen.closed;
+        notes.problem(format!(
+            "{name}, {label}: the servers ended {closed} connections"
+        ));
+    }
     Ok(())
 }
 
