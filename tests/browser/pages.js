@@ -35,8 +35,11 @@ export const isFromFolder = DIST !== undefined
 if (DIST) FLAGS.push('--disable-features=LocalNetworkAccessChecks')
 
 let launched = null
-const browser = () => (launched ??= chromium.launch({ executablePath: CHROMIUM, args: FLAGS }))
+const browser = () => (launched ??= launch())
 after(async () => (await launched)?.close())
+
+/** A browser of a story's own, which the story closes; `options` as of Playwright's `launch`. */
+export const launch = (options = {}) => chromium.launch({ executablePath: CHROMIUM, args: FLAGS, ...options })
 
 /** Gives the files of a folder to all pages of a browser context. */
 export async function serveFrom (context, folder) {

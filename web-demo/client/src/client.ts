@@ -302,6 +302,7 @@ export class Client {
   #onHidden(): void {
     this.#hidden = this.#copy.hide('pagehide')
     if (this.session.ticket) leaveTicket(this.#place, this.session.ticket)
+    this.link.rest()
   }
 
   #onRestored(): void {

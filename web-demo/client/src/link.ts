@@ -133,6 +133,14 @@ export class Link {
     this.#dial()
   }
 
+  /**
+   * Ends the connection until `nudge`. A page with an open socket is not kept in the browser's cache of whole pages, and
+   * one that is kept there runs no timers.
+   */
+  rest(): void {
+    if (this.#phase !== 'idle') this.#drop('waiting', { code: LEFT_ALONE, reason: 'the page was left' })
+  }
+
   /** The present connection is of no more use: end it and start another. */
   giveUp(reason: string): void {
     if (this.isOpen) this.#lost({ code: 1006, reason })

@@ -6,8 +6,6 @@ import * as Y from 'yjs'
 const query = new URLSearchParams(location.search)
 const name = query.get('doc') ?? 'notes'
 const doc = new Y.Doc()
-const text = doc.getText('content')
-const store = query.has('offline') ? new IndexeddbPersistence(name, doc) : null
 const provider = new BatonProvider(query.get('server') ?? 'ws://127.0.0.1:8080/ws', name, doc, {
   user: { name: query.get('name') ?? 'Ada', color: '#c2410c' },
 })
@@ -17,15 +15,30 @@ const state = document.querySelector('#state')
 const button = document.querySelector('button')
 if (!area || !state || !button) throw new Error('the page has changed')
 
+const text = (): Y.Text => provider.doc.getText('content')
+const bind = (fresh: Y.Doc): void => {
+  const show = (): void => void (area.value = fresh.getText('content').toString())
+  fresh.getText('content').observe(show)
+  show()
+}
+bind(doc)
+area.addEventListener('input', () => {
+  // Enough for this page: what stands at the end is new.
+  text().insert(text().length, area.value.slice(text().length))
+})
+
+let store = query.has('offline') ? new IndexeddbPersistence(name, doc) : null
+provider.on('doc', async (fresh) => {
+  bind(fresh)
+  // The copy with edits that were set aside is kept as a draft; the store begins anew with the fresh one.
+  await store?.clearData()
+  if (store) store = new IndexeddbPersistence(name, fresh)
+})
+
 const show = (): void => {
   area.disabled = !provider.mayEdit
   state.textContent = `${provider.saveState} ${provider.lock.state}`
 }
-text.observe(() => (area.value = text.toString()))
-area.addEventListener('input', () => {
-  // Enough for this page: what stands at the end is new.
-  text.insert(text.length, area.value.slice(text.length))
-})
 provider.on('may-edit', show)
 provider.on('saved', show)
 provider.on('lock', show)
@@ -38,4 +51,12 @@ declare global {
     notes?: Notes
   }
 }
-window.notes = { provider, doc, store }
+window.notes = {
+  provider,
+  get doc() {
+    return provider.doc
+  },
+  get store() {
+    return store
+  },
+}
