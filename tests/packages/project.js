@@ -8,7 +8,7 @@ import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** How long one command may take, in milliseconds. */
-const COMMAND = 120_000
+const COMMAND = 200_000
 
 /** Also what everything is like with the newest versions of all dependencies, as for a person who starts today. */
 export const WHOLE = process.env.BATON_WHOLE === '1'

@@ -1,10 +1,10 @@
-// Builds the package that `npm pack` packs: `dist/*.js` for ES2020, `dist/*.d.ts`, and the licences beside them.
+// Builds the package that `npm pack` packs: `dist/*.js` for ES2020, `dist/*.d.ts`.
 //
 // One file per module, so that bundlers drop a module that nothing imports (`sideEffects: false`). Private names
 // (`#name`) become `_name`: lowered to WeakMaps, as ES2020 would need, they cost 2 KB and a look-up for each access.
 
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
@@ -40,5 +40,3 @@ await bundle.write({ dir: at('dist'), format: 'esm', preserveModules: true, pres
 
 const compiler = fileURLToPath(new URL('bin/tsc', import.meta.resolve('typescript/package.json')))
 execFileSync(process.execPath, [compiler, '-p', at('.')], { stdio: 'inherit' })
-
-for (const licence of ['LICENSE-MIT', 'LICENSE-APACHE']) copyFileSync(at(`../../${licence}`), at(licence))
