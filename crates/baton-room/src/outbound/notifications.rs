@@ -49,8 +49,10 @@ impl Outbound {
         inboxes: &Inboxes,
         cx: Context<'_>,
     ) {
-        if let Origin::Request(connection, _, note) = origin {
-            self.keep_note(*connection, note, effects, cx);
+        if let Origin::Request(connection, _, note) = origin
+            && let Some(session) = cx.sessions.session_of(*connection)
+        {
+            self.keep_note(session, note, effects);
         }
         for effect in effects {
             match effect {
@@ -269,16 +271,7 @@ impl Outbound {
 
     /// Keeps the note of a request as long as its session wants something, for holders that come
     /// back.
-    fn keep_note(
-        &mut self,
-        connection: ConnectionId,
-        note: &str,
-        effects: &[Effect],
-        cx: Context<'_>,
-    ) {
-        let Some(session) = cx.sessions.session_of(connection) else {
-            return;
-        };
+    pub(crate) fn keep_note(&mut self, session: SessionId, note: &str, effects: &[Effect]) {
         let mut changes = effects.iter().filter_map(Effect::change);
         let asks =
             |change: &Change| matches!(change, Change::Requested { from, .. } if *from == session);

@@ -168,6 +168,9 @@ pub enum Record {
         /// Position of the record that attached or detached it last, as the proposer knew it; 0 if
         /// no host of a cluster did.
         since: u64,
+        /// Note of a request, for holders that are connected to other hosts; empty if there is
+        /// none.
+        note: String,
         /// The record.
         record: Box<Self>,
     },
@@ -208,11 +211,13 @@ impl Record {
                     session,
                     since,
                     record,
+                    ..
                 },
                 Self::Since {
                     session: other_session,
                     since: other_since,
                     record: other,
+                    ..
                 },
             ) => (session, since) == (other_session, other_since) && record.is_alike(other),
             _ => self == other,
@@ -230,6 +235,15 @@ impl Record {
             | Self::Suggested { at_ms, .. }
             | Self::ParkDecided { at_ms, .. } => *at_ms,
             _ => 0,
+        }
+    }
+
+    /// Returns the note of a request that a host of a cluster proposed, with the session that asks;
+    /// `None` if there is none.
+    pub(crate) fn note(&self) -> Option<(SessionId, &str)> {
+        match self {
+            Self::Since { session, note, .. } if !note.is_empty() => Some((*session, note)),
+            _ => None,
         }
     }
 

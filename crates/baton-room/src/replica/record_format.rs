@@ -43,6 +43,12 @@ enum Frame {
     HostLost {
         host: HostId,
     },
+    /// As `Since`, with the note of a request.
+    SinceNoted {
+        session: SessionId,
+        since: u64,
+        note: String,
+    },
 }
 
 /// The stored bytes are no record. The store, or a newer Baton, is at fault; nothing changed.
@@ -105,6 +111,16 @@ impl Record {
             Self::AttachedTo {
                 host, from, shown, ..
             } => Frame::AttachedTo { host, from, shown },
+            Self::Since {
+                session,
+                since,
+                ref note,
+                ..
+            } if !note.is_empty() => Frame::SinceNoted {
+                session,
+                since,
+                note: note.clone(),
+            },
             Self::Since { session, since, .. } => Frame::Since { session, since },
             Self::HostLost { host } => Frame::HostLost { host },
             _ => return None,
@@ -131,6 +147,17 @@ impl Record {
             Frame::Since { session, since } => Self::Since {
                 session,
                 since,
+                note: String::new(),
+                record: content(rest)?,
+            },
+            Frame::SinceNoted {
+                session,
+                since,
+                note,
+            } => Self::Since {
+                session,
+                since,
+                note,
                 record: content(rest)?,
             },
             Frame::HostLost { host } => Self::HostLost { host },
@@ -227,12 +254,13 @@ mod tests {
         let since = 300;
         let resumed = Box::new(Record::Presence(Event::Settle));
         let (host, from, shown) = (HostId(5), 9, None);
-        let framed: [(Record, &[u8]); 4] = [
+        let framed: [(Record, &[u8]); 5] = [
             (
                 Record::Since {
                     session,
                     since,
-                    record: done,
+                    note: String::new(),
+                    record: done.clone(),
                 },
                 &[FRAMED, 1, 7, 0xac, 2, FORMAT, 3, 3, 7],
             ),
@@ -240,6 +268,7 @@ mod tests {
                 Record::Since {
                     session,
                     since,
+                    note: String::new(),
                     record: renamed,
                 },
                 &[FRAMED, 1, 7, 0xac, 2, IDENTIFIED, 2, 7, 0, 0, 2, b'u', b'1'],
@@ -254,6 +283,17 @@ mod tests {
                 &[FRAMED, 0, 5, 9, 0, FORMAT, 3, 24],
             ),
             (Record::HostLost { host }, &[FRAMED, 2, 5]),
+            (
+                Record::Since {
+                    session,
+                    since,
+                    note: "now?".to_owned(),
+                    record: done.clone(),
+                },
+                &[
+                    FRAMED, 3, 7, 0xac, 2, 4, b'n', b'o', b'w', b'?', FORMAT, 3, 3, 7,
+                ],
+            ),
         ];
         for (record, bytes) in framed {
             assert_eq!(record.encode().unwrap()[..], *bytes, "{record:?}");

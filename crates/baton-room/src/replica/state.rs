@@ -256,6 +256,7 @@ impl ReplicatedState {
                 session,
                 since,
                 record,
+                ..
             } if self.attachments().since(session) != since => {
                 effects.push(Effect::late(*record));
             }

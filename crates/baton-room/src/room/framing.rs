@@ -88,9 +88,14 @@ fn since(record: Record, origin: &Origin, state: &ReplicatedState, sessions: &Se
     let Some(session) = record.subject().or_else(of_connection) else {
         return record;
     };
+    let note = match origin {
+        Origin::Request(_, _, note) => note.clone(),
+        _ => String::new(),
+    };
     Record::Since {
         session,
         since: state.attachments().since(session),
+        note,
         record: Box::new(record),
     }
 }

@@ -61,6 +61,8 @@ impl PlacedRecord {
             );
             carry_out(room, out, now);
         }
+        let note = record.note();
+        let note = note.map(|(session, note)| (session, note.to_owned()));
         let mut effects = std::mem::take(&mut room.effects);
         room.state.apply(position, record, checked, &mut effects);
         let changes: Vec<Change> = effects.iter().filter_map(Effect::change).cloned().collect();
@@ -91,6 +93,10 @@ impl PlacedRecord {
         }
         if room.options.host.is_some() {
             other_hosts::follow(room, &origin, &changes, now);
+        }
+        // Of a request at another host, whose holder may be here.
+        if let Some((session, note)) = note {
+            room.outbound.keep_note(session, &note, &effects);
         }
         let updated = room.intake.inboxes_mut().wake(&effects, origin.author());
         let inboxes = room.intake.inboxes();

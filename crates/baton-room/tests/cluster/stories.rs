@@ -470,6 +470,25 @@ fn sessions_on_another_host_are_shown_as_their_presence_says() {
     assert_eq!(status(&late, ada.session), Some(PeerStatus::Offline));
 }
 
+/// The note was known to the host of who asked only: a holder at another one was asked without it.
+#[test]
+fn a_holder_at_another_host_reads_the_note_of_a_request() {
+    let mut cluster = Cluster::new(2);
+    let mut ada = holder(&mut cluster);
+    let mut bob = Client::new(2);
+    bob.connect(&mut cluster, 1);
+    run(&mut cluster, &mut [&mut ada, &mut bob]);
+    let (nonce, paths) = (9, vec![vec!["a".to_owned()]]);
+    let note = "Two minutes, please".to_owned();
+    bob.say(&mut cluster, &ClientMessage::Request { nonce, paths, note });
+    run(&mut cluster, &mut [&mut ada, &mut bob]);
+    let read = ada.told.iter().find_map(|message| match message {
+        ServerMessage::Requested { note, .. } => Some(note.as_str()),
+        _ => None,
+    });
+    assert_eq!(read, Some("Two minutes, please"));
+}
+
 #[test]
 fn each_deadline_is_that_of_the_host_to_which_the_session_is_connected() {
     let mut cluster = Cluster::new(3);
