@@ -98,6 +98,8 @@ pub(crate) fn judge_placed(
         Verdict::Admit(_) => {}
         verdict => {
             intake.follow_verdict(connection, verdict, Some(update), cx, out);
+            // If it is kept aside, what it builds on has to wake it.
+            intake.retry_one(connection, cx, out);
         }
     }
 }

@@ -543,3 +543,32 @@ fn an_update_that_is_placed_while_an_older_one_comes_again_is_called_saved_behin
     assert!(ada.saved.len() >= before + 3 && ada.all_is_saved());
     cluster.agrees();
 }
+
+/// It was kept aside, and nothing woke it before the next message of its client.
+#[test]
+fn an_edit_that_lacks_others_at_its_position_comes_when_another_host_brings_them() {
+    let mut cluster = Cluster::new(2);
+    let mut ada = Client::new(1);
+    ada.connect(&mut cluster, 0);
+    run(&mut cluster, &mut [&mut ada]);
+    let other = cluster.connect(1);
+    let mut author = TextAuthor::new(7, "t");
+    let [first, lacking, last] = ["ab", "cd", "ef"].map(|word| author.append(word));
+    ada.sends(&mut cluster, first);
+    ada.sends(&mut cluster, last);
+    cluster.run();
+    let clocks = |cluster: &Cluster| {
+        let clock = |host: &Host| {
+            let vector = host.room.state().document().state();
+            vector.clocks().map(|(_, clock)| clock).sum()
+        };
+        cluster.hosts.iter().map(clock).collect::<Vec<u32>>()
+    };
+    assert_eq!(clocks(&cluster), [2, 2]);
+    let lacking = Incoming::Sync(SyncKind::Update, lacking);
+    cluster.receive(1, other, lacking);
+    for _ in 0..3 {
+        cluster.run();
+    }
+    assert_eq!(clocks(&cluster), [6, 6]);
+}
