@@ -32,7 +32,8 @@
 //! `inbox` is what a client knows and how it answers, `client` its connection. A
 //! [`Proxy`](baton_testkit::Proxy) is a bad network between the two; a [`HolderProcess`] (`holder`) can die and freeze, and a [`Loss`] ([`losses`]) is a way in which a holder
 //! goes, with the time that the lock takes to pass on. Servers over one [`SharedLog`] (`shared_log`) are the nodes of a cluster
-//! without its engine. A
+//! without its engine; with `BATON_STORIES_NODES=3` every [`TestServer`] is three of them, but for stories that begin with
+//! [`one_machine!`] (`story_nodes`). A
 //! [`WildSocket`] (`wild`) sends what no proper client would. Leaves: [`http`], [`certificates`], [`within`],
 //! [`Pass`], which makes the tokens that a server asks for. A [`HocuspocusClient`] (`hocuspocus`) speaks that wire.
 
@@ -46,8 +47,10 @@ mod join;
 pub mod losses;
 mod pass;
 mod process;
+mod running_node;
 mod server;
 mod shared_log;
+mod story_nodes;
 mod wait;
 mod wild;
 
@@ -61,5 +64,6 @@ pub use pass::{Pass, time_until, unix_ms};
 pub use process::{Failure, ServerProcess, program};
 pub use server::{Stopped, TestServer, millis};
 pub use shared_log::{SharedLog, SharedNode};
+pub use story_nodes::{OneMachine, is_left_out, nodes_of_a_story};
 pub use wait::{WAIT, within};
 pub use wild::WildSocket;

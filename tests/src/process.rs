@@ -17,6 +17,7 @@ use tokio::process::{Child, Command};
 
 use crate::client::RawClient;
 use crate::join::Join;
+use crate::story_nodes::is_for_one_machine;
 use crate::within;
 
 /// What the program prints when it takes connections.
@@ -105,6 +106,7 @@ impl ServerProcess {
     /// # Panics
     /// When it does not start.
     pub async fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        is_for_one_machine("a process");
         let folder = TempDir::new().expect("a folder for the data and the log");
         let plan = Plan::new(
             &folder.path().join("data"),
@@ -127,6 +129,7 @@ impl ServerProcess {
     /// # Panics
     /// When it does not end in time.
     pub async fn fails(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Failure {
+        is_for_one_machine("a process");
         let folder = TempDir::new().expect("a folder for the log");
         let plan = Plan::new(data, folder.path(), arguments, environment);
         let mut child = plan.spawn(&[]);

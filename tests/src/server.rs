@@ -1,26 +1,32 @@
 //! The server as a library, in this process.
 //!
-//! Owns its folder, its port and its tasks. An orderly stop and a start on the same data and port are a restart; what a
-//! sudden death does is shown with [`ServerProcess`](crate::ServerProcess).
+//! Owns its folder, its ports and its tasks. An orderly stop and a start on the same data and ports are a restart; what
+//! a sudden death does is shown with [`ServerProcess`](crate::ServerProcess).
+//!
+//! With `BATON_STORIES_NODES=3` it is three nodes over one [`SharedLog`], and clients are dealt to them in turn.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use baton_log::{Log, LogError, LogOptions, NodeNews, Store};
-use baton_presence::Time;
+use baton_log::{LoadedDocument, Log, LogError, LogOptions, NodeNews, Store};
+use baton_presence::{LockSettings, Time};
 use baton_room::{Room, RoomOptions};
 use baton_server::{
-    EraseError, Listener, Load, Server, Settings, Span, StoredDocument, Switch, TimingProfile,
+    EraseError, Load, Server, Settings, Span, StoredDocument, Switch, TimingProfile,
 };
+use futures_util::future::{join_all, try_join_all};
 use futures_util::stream::BoxStream;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use crate::client::{RawClient, Refused};
 use crate::join::Join;
-use crate::shared_log::SharedNode;
+use crate::running_node::RunningNode;
+use crate::shared_log::{SharedLog, SharedNode};
+use crate::story_nodes::{is_for_one_machine, nodes_of_a_story};
 use crate::{WAIT, http, within};
 
 /// A span of so many milliseconds, for settings.
@@ -31,11 +37,19 @@ pub fn millis(count: u64) -> Span {
 
 /// A running server; see the module.
 pub struct TestServer {
-    data: TempDir,
+    /// One, or the nodes of a cluster.
+    nodes: Vec<RunningNode>,
+    /// Counts what was dealt to the nodes.
+    dealt: AtomicUsize,
     settings: Settings,
-    address: SocketAddr,
-    server: Server,
-    listening: JoinHandle<()>,
+    storage: Storage,
+}
+
+/// Keeps what is stored, also while no server runs.
+struct Storage {
+    data: TempDir,
+    /// The log of several nodes.
+    log: Option<SharedLog>,
 }
 
 impl TestServer {
@@ -49,10 +63,10 @@ impl TestServer {
     /// # Panics
     /// When the server does not start.
     pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::made(change, |settings| {
-            Log::open_embedded(&settings.data, Server::log_options(settings))
-        })
-        .await
+        let storage = Storage::new((nodes_of_a_story() > 1).then(SharedLog::start));
+        let settings = storage.settings(change);
+        let nodes = storage.servers(&settings);
+        Self::running(settings, storage, nodes)
     }
 
     /// Over a store of the story's, which ends with this server.
@@ -68,10 +82,12 @@ impl TestServer {
     /// # Panics
     /// When the server does not start.
     pub async fn over_with(store: impl Store, change: impl FnOnce(&mut Settings)) -> Self {
-        Self::made(change, |settings| {
-            Log::start(store, Server::log_options(settings))
-        })
-        .await
+        is_for_one_machine("a store of its own");
+        let storage = Storage::new(None);
+        let settings = storage.settings(change);
+        let log = Log::start(store, Server::log_options(&settings));
+        let server = embedded(&settings, log);
+        Self::running(settings, storage, vec![server])
     }
 
     /// A node of a cluster, over a log that other servers of this process share.
@@ -83,44 +99,19 @@ impl TestServer {
         news: BoxStream<'static, NodeNews>,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
-        let log = Arc::new(node.clone());
-        Self::served(change, |settings| {
-            Server::in_cluster(settings.clone(), log, news).expect("the settings fit each other")
-        })
-        .await
+        let storage = Storage::new(None);
+        let settings = storage.settings(change);
+        let server = in_cluster(&settings, node.clone(), news);
+        Self::running(settings, storage, vec![server])
     }
 
-    async fn made(
-        change: impl FnOnce(&mut Settings),
-        open: impl FnOnce(&Settings) -> Result<Log, LogError>,
-    ) -> Self {
-        Self::served(change, |settings| {
-            let log = open(settings).expect("the data can be opened");
-            Server::new(settings.clone(), log).expect("the settings fit each other")
-        })
-        .await
-    }
-
-    async fn served(
-        change: impl FnOnce(&mut Settings),
-        make: impl FnOnce(&Settings) -> Server,
-    ) -> Self {
-        let data = TempDir::new().expect("a folder for the server's data");
-        let mut settings = Settings {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
-            data: data.path().to_owned(),
-            drain_over: millis(10),
-            ..Settings::default()
-        };
-        change(&mut settings);
-        let server = make(&settings);
-        let (address, listening) = run(&settings, &server);
+    fn running(settings: Settings, storage: Storage, servers: Vec<Server>) -> Self {
+        let start = |server| RunningNode::start(&settings, server);
         Self {
-            data,
+            nodes: servers.into_iter().map(start).collect(),
+            dealt: AtomicUsize::new(0),
             settings,
-            address,
-            server,
-            listening,
+            storage,
         }
     }
 
@@ -137,22 +128,31 @@ impl TestServer {
         settings.wait_out_lease = Switch::Off;
     }
 
-    /// Where it listens.
+    /// Returns the node whose turn it is.
+    fn next_node(&self) -> &RunningNode {
+        let turn = self.dealt.fetch_add(1, Ordering::Relaxed);
+        &self.nodes[turn % self.nodes.len()]
+    }
+
+    /// Where it listens. Of several nodes each call names the next one.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.next_node().address()
     }
 
     /// The folder with its data.
     #[must_use]
     pub fn data(&self) -> &Path {
-        self.data.path()
+        is_for_one_machine("a folder");
+        self.storage.data.path()
     }
 
-    /// What it has to do at the moment.
+    /// What it has to do at the moment: all nodes together, but for the documents in memory. These are the most that one
+    /// node has, because several may have the same.
     #[must_use]
     pub fn load(&self) -> Load {
-        self.server.load()
+        let loads = self.nodes.iter().map(|node| node.server().load());
+        loads.fold(NO_LOAD, add_loads)
     }
 
     /// How often it refused something for this reason.
@@ -161,8 +161,11 @@ impl TestServer {
     /// When it knows no such reason.
     #[must_use]
     pub fn refused(&self, why: &str) -> u64 {
-        let found = self.server.refusals().find(|(reason, _)| *reason == why);
-        found.expect("a reason of the server's").1
+        let of_node = |node: &RunningNode| {
+            let found = node.server().refusals().find(|(reason, _)| *reason == why);
+            found.expect("a reason of the server's").1
+        };
+        self.nodes.iter().map(of_node).sum()
     }
 
     /// Waits until its load is as wanted.
@@ -185,12 +188,14 @@ impl TestServer {
     /// # Panics
     /// When it has no TLS.
     pub async fn reloads_its_certificate(&self) {
-        assert!(self.server.reload_certificate().await, "it has TLS");
+        for node in &self.nodes {
+            assert!(node.server().reload_certificate().await, "it has TLS");
+        }
     }
 
     /// Lets a client in.
     pub async fn connect(&self, join: Join) -> RawClient {
-        RawClient::connect(self.address, join).await
+        RawClient::connect(self.address(), join).await
     }
 
     /// Opens a WebSocket.
@@ -198,18 +203,27 @@ impl TestServer {
     /// # Errors
     /// What the server answered instead.
     pub async fn try_connect(&self, join: Join) -> Result<RawClient, Refused> {
-        RawClient::try_connect(self.address, join).await
+        RawClient::try_connect(self.address(), join).await
     }
 
     /// Asks for a path over HTTP.
     pub async fn get(&self, path: &str) -> http::Answer {
-        http::get(self.address, path).await
+        http::get(self.address(), path).await
     }
 
     /// Begins an orderly stop, and lets the story go on meanwhile.
     pub fn begins_to_stop(&self) -> JoinHandle<()> {
-        let server = self.server.clone();
-        tokio::spawn(async move { server.shutdown().await.expect("everything can be stored") })
+        let servers: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|node| node.server().clone())
+            .collect();
+        tokio::spawn(async move {
+            let stopped = join_all(servers.iter().map(Server::shutdown)).await;
+            for stored in stopped {
+                stored.expect("everything can be stored");
+            }
+        })
     }
 
     /// Stops in order.
@@ -217,7 +231,9 @@ impl TestServer {
     /// # Errors
     /// The server could not store everything.
     pub async fn tries_to_stop(self) -> Result<(), LogError> {
-        within("the server to stop", self.server.shutdown()).await
+        let stopping = self.nodes.iter().map(|node| node.server().shutdown());
+        let stopped = within("the server to stop", try_join_all(stopping)).await;
+        stopped.map(|_| ())
     }
 
     /// Stops in order, and gives the data.
@@ -226,14 +242,18 @@ impl TestServer {
     /// When the server cannot store everything.
     pub async fn stop(self) -> Stopped {
         let Self {
-            data,
+            nodes,
             settings,
-            server,
-            listening,
+            storage,
             ..
         } = self;
-        shut_down(server, listening).await;
-        Stopped { data, settings }
+        let addresses = nodes.iter().map(RunningNode::address).collect();
+        join_all(nodes.into_iter().map(RunningNode::stop)).await;
+        Stopped {
+            addresses,
+            settings,
+            storage,
+        }
     }
 
     /// Erases a document, as its operator does.
@@ -241,7 +261,8 @@ impl TestServer {
     /// # Errors
     /// The server's.
     pub async fn erase(&self, document: &str) -> Result<(), EraseError> {
-        within("a document to be erased", self.server.erase(document)).await
+        let erasing = self.next_node().server().erase(document);
+        within("a document to be erased", erasing).await
     }
 
     /// Every stored document.
@@ -249,7 +270,7 @@ impl TestServer {
     /// # Panics
     /// When the store cannot be read.
     pub async fn list(&self) -> Vec<StoredDocument> {
-        let server = self.server.clone();
+        let server = self.next_node().server().clone();
         let listing = tokio::task::spawn_blocking(move || {
             let mut all = Vec::new();
             let listed = server.list(&mut |document| all.push(document));
@@ -259,37 +280,47 @@ impl TestServer {
         listed.expect("the store can be read")
     }
 
-    /// Stops in order and starts again on the same data and port.
+    /// Stops in order and starts again on the same data and ports.
     ///
     /// # Panics
     /// When one of the two fails.
     pub async fn restart(self) -> Self {
-        let address = self.address;
-        let mut stopped = self.stop().await;
-        stopped.settings.listen = address.into();
-        stopped.start().await
+        self.stop().await.starts_again().await
     }
 }
 
 /// The data of a server that was stopped.
 pub struct Stopped {
-    data: TempDir,
+    /// Addresses of its nodes.
+    addresses: Vec<SocketAddr>,
     settings: Settings,
+    storage: Storage,
 }
 
 impl Stopped {
     /// Starts again with the same settings.
     pub async fn start(self) -> TestServer {
-        let log = Log::open_embedded(&self.settings.data, Server::log_options(&self.settings))
-            .expect("the data can be opened");
-        let server = Server::new(self.settings.clone(), log).expect("the settings fit each other");
-        let (address, listening) = run(&self.settings, &server);
+        let servers = self.storage.servers(&self.settings);
+        TestServer::running(self.settings, self.storage, servers)
+    }
+
+    /// Starts again where it was.
+    async fn starts_again(self) -> TestServer {
+        let servers = self.storage.servers(&self.settings);
+        let again = |(server, address): (Server, &SocketAddr)| {
+            let listen = (*address).into();
+            let settings = self.settings.clone();
+            RunningNode::start(&Settings { listen, ..settings }, server)
+        };
         TestServer {
-            data: self.data,
+            nodes: servers
+                .into_iter()
+                .zip(&self.addresses)
+                .map(again)
+                .collect(),
+            dealt: AtomicUsize::new(0),
             settings: self.settings,
-            address,
-            server,
-            listening,
+            storage: self.storage,
         }
     }
 
@@ -299,20 +330,90 @@ impl Stopped {
     /// When it cannot be read.
     #[must_use]
     pub fn room(&self, document: &str) -> Room {
-        stored_room(self.data.path(), document)
+        match &self.storage.log {
+            Some(log) => replayed(log.loaded(document), LockSettings::default().epoch),
+            None => stored_room(self.storage.data.path(), document),
+        }
+    }
+}
+
+impl Storage {
+    fn new(log: Option<SharedLog>) -> Self {
+        let data = TempDir::new().expect("a folder for the server's data");
+        Self { data, log }
+    }
+
+    fn settings(&self, change: impl FnOnce(&mut Settings)) -> Settings {
+        let mut settings = Settings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
+            data: self.data.path().to_owned(),
+            drain_over: millis(10),
+            ..Settings::default()
+        };
+        change(&mut settings);
+        settings
+    }
+
+    /// One over the folder, or as many as a story has nodes over the log that they share.
+    fn servers(&self, settings: &Settings) -> Vec<Server> {
+        let options = Server::log_options(settings);
+        let Some(log) = &self.log else {
+            let log = Log::open_embedded(&settings.data, options);
+            return vec![embedded(settings, log)];
+        };
+        let server = |_| {
+            let (node, news) = log.node_with(&options);
+            in_cluster(settings, node, news)
+        };
+        (0..nodes_of_a_story()).map(server).collect()
+    }
+}
+
+fn embedded(settings: &Settings, log: Result<Log, LogError>) -> Server {
+    let log = log.expect("the data can be opened");
+    Server::new(settings.clone(), log).expect("the settings fit each other")
+}
+
+fn in_cluster(settings: &Settings, node: SharedNode, news: BoxStream<'static, NodeNews>) -> Server {
+    let server = Server::in_cluster(settings.clone(), Arc::new(node), news);
+    server.expect("the settings fit each other")
+}
+
+const NO_LOAD: Load = Load {
+    connections: 0,
+    documents: 0,
+    handshakes: 0,
+    loads: 0,
+    waiting_loads: 0,
+    addresses: 0,
+    receiving: 0,
+};
+
+fn add_loads(one: Load, other: Load) -> Load {
+    Load {
+        connections: one.connections + other.connections,
+        documents: one.documents.max(other.documents),
+        handshakes: one.handshakes + other.handshakes,
+        loads: one.loads + other.loads,
+        waiting_loads: one.waiting_loads + other.waiting_loads,
+        addresses: one.addresses + other.addresses,
+        receiving: one.receiving + other.receiving,
     }
 }
 
 /// What is stored of a document in a folder that no server has open.
 pub(crate) fn stored_room(data: &Path, document: &str) -> Room {
-    let settings = Settings::default();
     let log = Log::open_embedded(data, LogOptions::default()).expect("the folder can be opened");
     let (_open, loaded) = log.open(document).expect("the document can be read");
+    replayed(loaded, log.epoch())
+}
+
+fn replayed(loaded: LoadedDocument, epoch: u32) -> Room {
     let options = RoomOptions {
-        timings: settings.timings(),
-        lock_settings: baton_presence::LockSettings {
-            epoch: log.epoch(),
-            ..baton_presence::LockSettings::default()
+        timings: Settings::default().timings(),
+        lock_settings: LockSettings {
+            epoch,
+            ..LockSettings::default()
         },
         ..RoomOptions::default()
     };
@@ -323,26 +424,4 @@ pub(crate) fn stored_room(data: &Path, document: &str) -> Room {
         .map(|(at, bytes)| (at.get(), bytes))
         .collect();
     Room::open(options, snapshot.as_ref(), &tail, Time::ZERO).expect("what is stored is a room")
-}
-
-fn run(settings: &Settings, server: &Server) -> (SocketAddr, JoinHandle<()>) {
-    let listener = Listener::bind(settings).expect("the port is free");
-    let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-    let address = listener.address().unwrap_or(nowhere);
-    let listening = tokio::spawn({
-        let server = server.clone();
-        async move {
-            let served = server.listen(listener).await;
-            served.expect("it may listen there");
-        }
-    });
-    (address, listening)
-}
-
-async fn shut_down(server: Server, listening: JoinHandle<()>) {
-    let stopped = within("the server to stop", server.shutdown()).await;
-    stopped.expect("everything can be stored");
-    within("the server to stop listening", listening)
-        .await
-        .expect("the server does not panic");
 }

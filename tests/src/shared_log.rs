@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_log::{ClusterNode, NodeNews};
+use baton_log::{ClusterNode, LoadedDocument, LogOptions, NodeNews};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use parking_lot::Mutex;
@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use self::node::NodeState;
 pub use self::node::SharedNode;
-use self::sequence::Sequence;
+use self::sequence::{Sequence, StoredDocument};
 
 /// Time from a look at what is proposed to the next. About what an engine takes for a batch.
 const PLACED_EVERY: Duration = Duration::from_millis(4);
@@ -54,6 +54,12 @@ impl SharedLog {
     /// Adds a node, with its news.
     #[must_use]
     pub fn node(&self) -> (SharedNode, BoxStream<'static, NodeNews>) {
+        self.node_with(&LogOptions::default())
+    }
+
+    /// Adds a node whose queue has these limits, with its news.
+    #[must_use]
+    pub fn node_with(&self, options: &LogOptions) -> (SharedNode, BoxStream<'static, NodeNews>) {
         let (news, receiver) = mpsc::channel(NEWS);
         let mut shared = self.shared.lock();
         // Boot ids are drawn, and say nothing about the order of the starts.
@@ -63,8 +69,16 @@ impl SharedLog {
             let next = news.recv().await?;
             Some((next, news))
         });
-        let node = SharedNode::new(Arc::clone(&self.shared), boot);
+        let node = SharedNode::new(Arc::clone(&self.shared), boot, options);
         (node, news.boxed())
+    }
+
+    /// Returns what is stored of a document.
+    #[must_use]
+    pub fn loaded(&self, document: &str) -> LoadedDocument {
+        let shared = self.shared.lock();
+        let stored = shared.sequence.stored(document);
+        stored.map_or_else(LoadedDocument::default, StoredDocument::loaded)
     }
 
     /// Cuts a node off from the log, or lets it reach the log again. Its server is told.
@@ -90,15 +104,7 @@ impl SharedLog {
     /// # Panics
     /// When the node is not of this log.
     pub fn lose(&self, node: &SharedNode) {
-        let mut shared = self.shared.lock();
-        let gone = shared
-            .nodes
-            .get_mut(&node.boot())
-            .expect("a node of this log");
-        gone.lose();
-        for state in shared.nodes.values_mut().filter(|state| state.alive) {
-            state.tell(NodeNews::Lost(node.boot()));
-        }
+        self.shared.lock().lose(node.boot());
     }
 }
 
@@ -109,6 +115,15 @@ impl Drop for SharedLog {
 }
 
 impl Shared {
+    /// Ends the lease of a node, and tells the others.
+    fn lose(&mut self, boot: u64) {
+        let gone = self.nodes.get_mut(&boot).expect("a node of this log");
+        gone.lose();
+        for state in self.nodes.values_mut().filter(|state| state.alive) {
+            state.tell(NodeNews::Lost(boot));
+        }
+    }
+
     /// Gives everything a place that nodes proposed which reach the log.
     fn place(&mut self) {
         for (boot, node) in self.nodes.iter_mut().filter(|(_, node)| node.reaches()) {

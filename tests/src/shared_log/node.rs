@@ -96,11 +96,11 @@ pub struct SharedNode {
 }
 
 impl SharedNode {
-    pub(super) fn new(shared: Arc<Mutex<Shared>>, boot: u64) -> Self {
+    pub(super) fn new(shared: Arc<Mutex<Shared>>, boot: u64, options: &LogOptions) -> Self {
         Self {
             shared,
             boot,
-            room: Arc::new(QueueRoom::new(&LogOptions::default())),
+            room: Arc::new(QueueRoom::new(options)),
             health: Arc::new(watch::Sender::new(LogHealth::Good)),
         }
     }
@@ -258,6 +258,8 @@ impl Journals for SharedNode {
         Box::pin(async {
             self.flush().await?;
             self.room.close(LogError::Closed);
+            // A node that ends gives up its lease.
+            self.shared.lock().lose(self.boot);
             Ok(())
         })
     }

@@ -13,7 +13,7 @@ use baton_sync::control_channel::{
 use baton_sync::hocuspocus::AccessScope;
 use baton_tests::{
     HocuspocusClient, Join, LockState, Pass, RawClient, ServerProcess, TestServer, http, millis,
-    program, time_until, unix_ms, within,
+    one_machine, program, time_until, unix_ms, within,
 };
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -132,6 +132,7 @@ async fn a_new_token_of_the_same_user_lets_a_connection_go_on_with_its_rights() 
 
 #[tokio::test]
 async fn a_hocuspocus_client_is_asked_for_a_new_token_and_denied_without_one() {
+    one_machine!(KnownLimit);
     let server = with_tokens().await;
     let pass = |permissions| Pass::to("notes", permissions).of("ada");
     let short = pass(Permissions::WRITE).lasting(2);
@@ -215,6 +216,7 @@ async fn the_client_package_refreshes_its_token() {
 
 #[tokio::test]
 async fn an_operator_sees_the_sessions_and_ends_one_for_good() {
+    one_machine!(KnownLimit);
     let server = with_tokens().await;
     let own = server.address();
     let ada_token = Pass::to("notes", Permissions::WRITE).of("ada").named("t1");
@@ -283,6 +285,7 @@ async fn an_operator_sees_the_sessions_and_ends_one_for_good() {
 
 #[tokio::test]
 async fn a_revoked_user_is_out_with_every_token_but_one_that_is_issued_later() {
+    one_machine!(KnownLimit);
     let server = TestServer::with(|settings| {
         Pass::asked_for(settings);
         settings.auth_leeway = millis(30_000);
@@ -452,6 +455,7 @@ async fn the_api_takes_a_token_from_a_header_only_and_answers_no_strange_page() 
 /// The server waits for a client over its rate and reads nothing of it meanwhile; a decision about it must not wait too.
 #[tokio::test]
 async fn a_client_that_floods_is_ended_all_the_same() {
+    one_machine!(KnownLimit);
     let server = with_tokens().await;
     let pass = |user| Pass::to("notes", Permissions::WRITE).of(user).token();
     let eve = server
@@ -515,6 +519,7 @@ async fn a_token_that_expires_while_its_session_is_offered_a_lock_passes_the_off
 /// Each session costs the others of its document a message, and all of it was to be done in one turn of the document.
 #[tokio::test]
 async fn two_thousand_sessions_of_a_user_end_together() {
+    one_machine!(KnownLimit);
     const CROWD: usize = 2_000;
     let server = TestServer::with(|settings| {
         Pass::asked_for(settings);
@@ -619,6 +624,7 @@ impl Drop for Webhook {
 
 #[tokio::test]
 async fn a_recheck_asks_the_webhook_again_and_an_outage_throws_nobody_out() {
+    one_machine!(KnownLimit);
     let webhook = Webhook::start(&["lock", "manage"]).await;
     let url = format!("http://{}/", webhook.address);
     let server = TestServer::with(|settings: &mut Settings| {
@@ -685,6 +691,7 @@ async fn baton(data: &Path, arguments: &[&str]) -> String {
 
 #[tokio::test]
 async fn commands_on_the_servers_machine_need_no_token() {
+    one_machine!(Process);
     let environment = [("BATON_AUTH", "jwt"), ("BATON_AUTH_SECRET", Pass::SECRET)];
     let server = ServerProcess::start_with(&[], &environment).await;
     let data = server.data().to_owned();

@@ -111,6 +111,7 @@ async fn a_client_without_a_state_of_its_own_hides_nobody() {
     let who = id(&ada);
     sees(&robot, who, "Ada").await;
     let bob = server.connect(Join::stock("notes")).await;
+    sees(&bob, who, "Ada").await;
     let memory = ada.vanishes().await;
     misses(&bob, who).await;
     let ada = server

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Output;
 
 use baton_server::close;
-use baton_tests::{Join, RawClient, ServerProcess, program, within};
+use baton_tests::{Join, RawClient, ServerProcess, one_machine, program, within};
 
 async fn baton(arguments: &[&str]) -> Output {
     let mut command = tokio::process::Command::new(program());
@@ -19,6 +19,7 @@ fn text(path: &Path) -> &str {
 
 #[tokio::test]
 async fn a_backup_under_load_restores_all_that_was_saved_and_clients_bring_what_is_newer() {
+    one_machine!(OwnLog);
     let mut server = ServerProcess::start(&[]).await;
     let place = tempfile::TempDir::new().unwrap();
     let (file, data) = (place.path().join("backup"), server.data().to_owned());
@@ -84,6 +85,7 @@ async fn a_backup_under_load_restores_all_that_was_saved_and_clients_bring_what_
 
 #[tokio::test]
 async fn a_damaged_backup_is_refused_and_nothing_is_made_of_it() {
+    one_machine!(OwnLog);
     let mut server = ServerProcess::start(&[]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     ada.types("precious");
@@ -122,6 +124,7 @@ async fn a_damaged_backup_is_refused_and_nothing_is_made_of_it() {
 
 #[tokio::test]
 async fn a_folder_that_is_none_is_told_and_not_made() {
+    one_machine!(OwnLog);
     let place = tempfile::TempDir::new().unwrap();
     let (file, data) = (place.path().join("backup"), place.path().join("nothing"));
     for arguments in [

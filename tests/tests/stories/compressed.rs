@@ -6,7 +6,7 @@ use baton_sync::compressed_update::Compression;
 use baton_sync::control_channel::ServerMessage;
 use baton_sync::document::yrs::{GetString, ReadTxn};
 use baton_sync::y_websocket;
-use baton_tests::{Join, RawClient, TestServer, within};
+use baton_tests::{Join, RawClient, TestServer, one_machine, within};
 
 const DOCUMENT: &str = "notes";
 
@@ -54,6 +54,7 @@ async fn comes(server: &TestServer, join: Join) -> RawClient {
 
 #[tokio::test]
 async fn the_package_is_sent_a_large_document_compressed_and_a_stock_client_as_ever() {
+    one_machine!(OwnLimits);
     let server = TestServer::start().await;
     let text = prose(60_000);
     assert!(text.len() > 3_000_000);

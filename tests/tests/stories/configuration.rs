@@ -1,7 +1,7 @@
 //! Settings: where they come from, and what is refused.
 
 use baton_sync::control_channel::{LockMode, Right, ServerMessage};
-use baton_tests::{Join, ServerProcess};
+use baton_tests::{Join, ServerProcess, one_machine};
 use tempfile::TempDir;
 
 fn file(folder: &TempDir, text: &str) -> String {
@@ -12,6 +12,7 @@ fn file(folder: &TempDir, text: &str) -> String {
 
 #[tokio::test]
 async fn an_unknown_key_in_the_file_is_named() {
+    one_machine!(Process);
     let folder = TempDir::new().unwrap();
     let path = file(&folder, "grace = \"1s\"\nmax_conections = 5\n");
     let failed = ServerProcess::fails(folder.path(), &["--config", &path], &[]).await;
@@ -22,6 +23,7 @@ async fn an_unknown_key_in_the_file_is_named() {
 
 #[tokio::test]
 async fn a_file_that_is_not_there_is_named() {
+    one_machine!(Process);
     let folder = TempDir::new().unwrap();
     let failed = ServerProcess::fails(folder.path(), &["--config", "nowhere.toml"], &[]).await;
     assert_eq!(failed.status.code(), Some(1));
@@ -30,6 +32,7 @@ async fn a_file_that_is_not_there_is_named() {
 
 #[tokio::test]
 async fn a_value_that_makes_no_sense_is_named() {
+    one_machine!(Process);
     let folder = TempDir::new().unwrap();
     let path = file(&folder, "grace = \"soon\"\n");
     let failed = ServerProcess::fails(folder.path(), &["--config", &path], &[]).await;
@@ -41,6 +44,7 @@ async fn a_value_that_makes_no_sense_is_named() {
 
 #[tokio::test]
 async fn clocks_that_contradict_each_other_are_refused_and_named() {
+    one_machine!(Process);
     let folder = TempDir::new().unwrap();
     let arguments = ["--client-stop", "9s", "--listen", "127.0.0.1:0"];
     let failed = ServerProcess::fails(folder.path(), &arguments, &[]).await;
@@ -54,6 +58,7 @@ async fn clocks_that_contradict_each_other_are_refused_and_named() {
 
 #[tokio::test]
 async fn the_environment_sets_what_no_flag_does() {
+    one_machine!(Process);
     let folder = TempDir::new().unwrap();
     let arguments = ["--listen", "127.0.0.1:0"];
     let environment = [("BATON_CLIENT_STOP", "9s")];
@@ -63,6 +68,7 @@ async fn the_environment_sets_what_no_flag_does() {
 
 #[tokio::test]
 async fn the_file_may_be_named_in_the_environment() {
+    one_machine!(Process);
     let folder = TempDir::new().unwrap();
     let path = file(&folder, "client_stop = \"9s\"\n");
     let environment = [("BATON_CONFIG", path.as_str())];
@@ -73,6 +79,7 @@ async fn the_file_may_be_named_in_the_environment() {
 /// Each source's connection limit is another one, and the limit in force shows who won.
 #[tokio::test]
 async fn a_flag_goes_before_the_environment_and_that_before_the_file() {
+    one_machine!(Process);
     let folder = TempDir::new().unwrap();
     let path = file(&folder, "max_connections = 3\n");
     assert_eq!(connections(&["--config", &path], &[]).await, 3);
@@ -113,6 +120,7 @@ async fn timings(arguments: &[&str], environment: &[(&str, &str)]) -> (u64, u64,
 
 #[tokio::test]
 async fn a_profile_sets_all_clocks_but_those_that_are_set_by_themselves() {
+    one_machine!(Process);
     let folder = TempDir::new().unwrap();
     assert_eq!(timings(&[], &[]).await, (2_000, 5_000, 3_000));
     assert_eq!(timings(&["--profile", "fast"], &[]).await, (400, 0, 600));
@@ -126,6 +134,7 @@ async fn a_profile_sets_all_clocks_but_those_that_are_set_by_themselves() {
 
 #[tokio::test]
 async fn rights_and_the_mode_of_new_documents_are_set_up() {
+    one_machine!(Process);
     let arguments = ["--rights", "manage", "--mode", "required"];
     let server = ServerProcess::start(&arguments).await;
     let ada = baton_tests::RawClient::connect(server.address(), Join::member("notes", "Ada")).await;
@@ -148,6 +157,7 @@ async fn rights_and_the_mode_of_new_documents_are_set_up() {
 
 #[tokio::test]
 async fn help_names_every_setting_with_its_meaning() {
+    one_machine!(Process);
     let output = tokio::process::Command::new(baton_tests::program())
         .args(["serve", "--help"])
         .output()

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use baton_log::{Batch, MemoryStore, Store, StoreError, StoreView};
 use baton_server::close;
-use baton_tests::{Join, RawClient, ServerProcess, TestServer, http, within};
+use baton_tests::{Join, RawClient, ServerProcess, TestServer, http, one_machine, within};
 
 /// A store in memory that fails while the story says so.
 struct Breaking {
@@ -55,6 +55,7 @@ async fn is_ready(address: std::net::SocketAddr) -> String {
 
 #[tokio::test]
 async fn after_a_failure_the_server_goes_on_by_itself_and_its_clients_bring_what_they_have() {
+    one_machine!(OwnLog);
     let broken = Arc::new(AtomicBool::new(false));
     let server = TestServer::over(Breaking {
         inner: MemoryStore::new(),
@@ -113,6 +114,7 @@ async fn after_a_failure_the_server_goes_on_by_itself_and_its_clients_bring_what
 /// Elsewhere a failed save was swallowed, and whoever stopped the server never knew.
 #[tokio::test]
 async fn who_stops_a_server_that_cannot_save_is_told() {
+    one_machine!(OwnLog);
     let broken = Arc::new(AtomicBool::new(false));
     let server = TestServer::over(Breaking {
         inner: MemoryStore::new(),
@@ -130,6 +132,7 @@ async fn who_stops_a_server_that_cannot_save_is_told() {
 /// The real program on a real file that may not grow: `ulimit -f` gives what a full disk gives, without rights to mount one.
 #[tokio::test]
 async fn a_file_that_cannot_grow_is_told_and_when_it_can_the_server_goes_on() {
+    one_machine!(OwnLog);
     let mut server = ServerProcess::start(&[]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     ada.types("safe. ");
@@ -177,6 +180,7 @@ async fn a_file_that_cannot_grow_is_told_and_when_it_can_the_server_goes_on() {
 /// The system's own folders, which nobody may write to, root included.
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_is_named_at_the_start() {
+    one_machine!(OwnLog);
     let folder = std::path::Path::new("/proc/baton-data");
     let failed = ServerProcess::fails(folder, &["--listen", "127.0.0.1:0"], &[]).await;
     assert_eq!(failed.status.code(), Some(1), "{}", failed.said);

@@ -5,7 +5,7 @@ use std::path::Path;
 use baton_server::Settings;
 use baton_sync::yrs::types::ToJson;
 use baton_sync::yrs::{GetString, ReadTxn};
-use baton_tests::{Join, RawClient, TestServer};
+use baton_tests::{Join, RawClient, TestServer, one_machine};
 
 /// The folder that `tests/tests/data/store-2026-11/README.md` describes.
 fn written_2026_11(settings: &mut Settings) {
@@ -24,6 +24,7 @@ fn text(client: &RawClient, root: &str) -> String {
 
 #[tokio::test]
 async fn a_folder_of_2026_11_opens_is_read_and_is_written_on() {
+    one_machine!(OwnLog);
     let server = TestServer::with(written_2026_11).await;
     let typed = server.connect(Join::stock("typed")).await;
     let words = text(&typed, "t");

@@ -7,7 +7,7 @@ use baton_sync::control_channel::{ClientMessage, ErrorCode, User};
 use baton_sync::document::yrs::{Map, Text, WriteTxn};
 use baton_sync::{StateVector, y_websocket};
 use baton_testkit::Random;
-use baton_tests::{Join, RawClient, TestServer, converge};
+use baton_tests::{Join, RawClient, TestServer, converge, one_machine};
 
 #[tokio::test]
 async fn two_people_edit_at_the_same_time_and_see_the_same() {
@@ -241,6 +241,7 @@ async fn an_edit_under_another_clients_id_is_refused_and_never_called_saved() {
 
 #[tokio::test]
 async fn a_second_session_with_a_client_id_is_refused_while_the_first_is_here() {
+    one_machine!(KnownLimit);
     let server = TestServer::start().await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     let id = ada.look(|known| known.memory.client);

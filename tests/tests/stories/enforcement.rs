@@ -7,7 +7,9 @@ use baton_sync::control_channel::{ClientMessage, ErrorCode, FencingToken};
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::{ClientId, StateVector};
-use baton_tests::{Beats, Join, LockState, Memory, RawClient, ServerProcess, TestServer};
+use baton_tests::{
+    Beats, Join, LockState, Memory, RawClient, ServerProcess, TestServer, one_machine,
+};
 use bytesize::ByteSize;
 
 async fn member(server: &TestServer, name: &str) -> RawClient {
@@ -72,6 +74,7 @@ async fn an_edit_under_somebody_elses_lock_is_parked_told_and_seen_by_nobody() {
 
 #[tokio::test]
 async fn what_was_told_to_be_parked_survives_a_kill() {
+    one_machine!(Process);
     let mut server = ServerProcess::start(&[]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     let bob = server.connect(Join::member("notes", "Bob")).await;
@@ -370,6 +373,7 @@ async fn a_document_keeps_more_parks_than_people_should_decide_and_no_more_than_
 
 #[tokio::test]
 async fn stock_clients_from_one_address_that_write_the_same_leave_one_park() {
+    one_machine!(KnownLimit);
     let server = TestServer::start().await;
     let ada = member(&server, "Ada").await;
     ada.takes_lock().await;

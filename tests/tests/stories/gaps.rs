@@ -130,16 +130,20 @@ async fn what_was_kept_aside_goes_with_its_sender() {
     carol.sees("beyond ").await;
 }
 
+/// More than 100 bytes.
+const BEYOND: &str = "beyond and so far beyond that nobody keeps it aside: not one who waits for what comes before it, nor a server";
+
 #[tokio::test]
 async fn what_is_too_large_to_keep_aside_is_asked_for_again_when_it_can_come() {
-    let server = TestServer::with(|settings| settings.max_aside = ByteSize::b(10)).await;
+    // Enough for what waits for its place in a log of several nodes.
+    let server = TestServer::with(|settings| settings.max_aside = ByteSize::b(100)).await;
     let bob = server.connect(Join::stock("notes")).await;
     let ada = server
         .connect(Join::member("notes", "Ada").unmannered())
         .await;
     let author = server.connect(Join::stock("elsewhere")).await;
     let missing = push(&author, "missing ");
-    let beyond = push(&author, "beyond ");
+    let beyond = push(&author, BEYOND);
     ada.sends_step2(&beyond);
     ada.is_told_off(ErrorCode::Incomplete).await;
     bob.passes_on(&missing);

@@ -9,7 +9,7 @@ use baton_sync::document::yrs::{Array, Map, Text, WriteTxn};
 use baton_sync::lib0::{write_var_string, write_var_uint};
 use baton_sync::y_websocket;
 use baton_testkit::Random;
-use baton_tests::{Join, RawClient, ServerProcess, converge, http};
+use baton_tests::{Join, RawClient, ServerProcess, converge, http, one_machine};
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -190,6 +190,7 @@ async fn attack(story: &str, mut frame: impl FnMut(&RawClient, &mut Random) -> M
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damaged_frames_harm_only_who_sends_them() {
+    one_machine!(Process);
     let mut frames = Vec::new();
     attack("damaged frames", |eve, random| {
         if frames.is_empty() || random.below(50) == 0 {
@@ -203,6 +204,7 @@ async fn damaged_frames_harm_only_who_sends_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn genuine_frames_in_a_random_order_harm_nobody() {
+    one_machine!(Process);
     let mut frames = Vec::new();
     attack("shuffled frames", |eve, random| {
         if frames.is_empty() || random.below(50) == 0 {
@@ -215,6 +217,7 @@ async fn genuine_frames_in_a_random_order_harm_nobody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_bytes_harm_only_who_sends_them() {
+    one_machine!(Process);
     attack("random bytes", |_, random| {
         let len = random.below(200);
         let mut bytes = random.bytes(len);
@@ -230,6 +233,7 @@ async fn random_bytes_harm_only_who_sends_them() {
 
 #[tokio::test]
 async fn a_text_message_is_closed_with_4400() {
+    one_machine!(Process);
     let mut witnesses = Witnesses::start().await;
     let eve = witnesses.server.connect(Join::stock("notes")).await;
     eve.send_message(Message::text("hello"));
@@ -241,6 +245,7 @@ async fn a_text_message_is_closed_with_4400() {
 /// Inputs on which the bare document library aborts, hangs or corrupts memory.
 #[tokio::test]
 async fn inputs_that_break_the_bare_library_are_closed_with_4400() {
+    one_machine!(Process);
     const INPUTS: [&[u8]; 5] = [
         include_bytes!("../../../crates/baton-sync/tests/hostile/abort.bin"),
         include_bytes!("../../../crates/baton-sync/tests/hostile/count-bomb.bin"),
@@ -266,6 +271,7 @@ async fn inputs_that_break_the_bare_library_are_closed_with_4400() {
 
 #[tokio::test]
 async fn a_frame_larger_than_the_limit_is_closed_with_4413() {
+    one_machine!(Process);
     let mut witnesses = Witnesses::start().await;
     for fill in [0u8, 0xff] {
         let eve = witnesses.server.connect(Join::stock("notes")).await;
@@ -278,6 +284,7 @@ async fn a_frame_larger_than_the_limit_is_closed_with_4413() {
 
 #[tokio::test]
 async fn a_number_of_things_that_is_not_there_costs_nothing() {
+    one_machine!(Process);
     let mut witnesses = Witnesses::start().await;
     let before = witnesses.server.resident();
     // 2^28 of whatever, in a few bytes: half a gigabyte with the bare library.
@@ -300,6 +307,7 @@ async fn a_number_of_things_that_is_not_there_costs_nothing() {
 
 #[tokio::test]
 async fn json_of_any_depth_is_an_error_and_no_more() {
+    one_machine!(Process);
     let mut witnesses = Witnesses::start().await;
     let eve = witnesses.server.connect(Join::member("notes", "Eve")).await;
     let deep = format!(
@@ -326,6 +334,7 @@ async fn json_of_any_depth_is_an_error_and_no_more() {
 
 #[tokio::test]
 async fn to_speak_for_others_changes_nothing() {
+    one_machine!(Process);
     let mut witnesses = Witnesses::start().await;
     let victim = witnesses.ada.look(|known| known.memory.client.get());
     witnesses
@@ -356,6 +365,7 @@ async fn to_speak_for_others_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_bytes_to_the_port_harm_nobody() {
+    one_machine!(Process);
     let mut random = Random::announced("random bytes to the port");
     let mut witnesses = Witnesses::start().await;
     let address = witnesses.server.address();
@@ -389,6 +399,7 @@ async fn random_bytes_to_the_port_harm_nobody() {
 
 #[tokio::test]
 async fn websocket_frames_against_the_standard_harm_nobody() {
+    one_machine!(Process);
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut random = Random::announced("websocket frames");
     let mut witnesses = Witnesses::start().await;

@@ -9,7 +9,7 @@ use baton_sync::control_channel::{ClientMessage, ServerMessage};
 use baton_sync::y_websocket;
 use baton_sync::yrs::{Text, WriteTxn};
 use baton_testkit::TextAuthor;
-use baton_tests::{Join, LockState, RawClient, ServerProcess, TestServer, http};
+use baton_tests::{Join, LockState, RawClient, ServerProcess, TestServer, http, one_machine};
 use bytes::Bytes;
 use bytesize::ByteSize;
 use parking_lot::{Condvar, Mutex};
@@ -90,6 +90,7 @@ async fn brings_a_late_edit(early: Early, bytes: usize) {
 
 #[tokio::test]
 async fn a_late_edit_larger_than_a_timer_may_append_closes_nobody() {
+    one_machine!(Process);
     for early in [Early::Offered, Early::Suspect, Early::Recovering] {
         brings_a_late_edit(early, 5_000).await;
     }
@@ -97,6 +98,7 @@ async fn a_late_edit_larger_than_a_timer_may_append_closes_nobody() {
 
 #[tokio::test]
 async fn a_late_edit_of_megabytes_closes_nobody() {
+    one_machine!(Process);
     for early in [Early::Offered, Early::Suspect, Early::Recovering] {
         brings_a_late_edit(early, 5 << 20).await;
     }
@@ -138,6 +140,7 @@ fn is_at_work(author: &RawClient) -> bool {
 /// threads away.
 #[tokio::test]
 async fn a_document_at_long_work_keeps_no_other_waiting() {
+    one_machine!(Process);
     let (server, author, reader) = at_long_work(&[]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     let bob = server.connect(Join::member("notes", "Bob")).await;
@@ -173,6 +176,7 @@ async fn a_document_at_long_work_keeps_no_other_waiting() {
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_a_document_at_long_work_and_keeps_what_was_saved() {
+    one_machine!(Process);
     let (mut server, author, _reader) = at_long_work(&["--shutdown-deadline", "4s"]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     ada.types("kept");
@@ -192,6 +196,7 @@ async fn a_stop_does_not_wait_for_a_document_at_long_work_and_keeps_what_was_sav
 
 #[tokio::test]
 async fn who_is_told_to_stop_again_stops_at_once() {
+    one_machine!(Process);
     let (mut server, author, _reader) = at_long_work(&["--shutdown-deadline", "10m"]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     ada.types("kept");
@@ -210,6 +215,7 @@ async fn who_is_told_to_stop_again_stops_at_once() {
 /// What somebody asked for who is gone is not worked out: thousands of it would keep the next who asks waiting.
 #[tokio::test]
 async fn what_a_gone_connection_asked_for_is_not_worked_out() {
+    one_machine!(Process);
     let server = ServerProcess::start(&[]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     ada.types(&"a long document. ".repeat(80_000));
@@ -271,6 +277,7 @@ impl Store for Gated {
 /// What waits for the disk is bounded; megabytes of one document leave room for the keystrokes of others.
 #[tokio::test]
 async fn large_frames_that_wait_for_the_disk_delay_no_keystroke_elsewhere() {
+    one_machine!(OwnLog);
     let store = Gated::default();
     let server = TestServer::over_with(store.clone(), |settings| {
         settings.max_frame = ByteSize::mib(1);
@@ -326,6 +333,7 @@ async fn large_frames_that_wait_for_the_disk_delay_no_keystroke_elsewhere() {
 /// waits, in that document or in another.
 #[tokio::test]
 async fn a_preview_that_takes_too_long_is_an_error_to_who_asked() {
+    one_machine!(Process);
     let server = ServerProcess::start(&[]).await;
     let ada = server.connect(Join::member("crowded", "Ada")).await;
     ada.sends_update(&letters(71, 20_000));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use baton_log::{Batch, MemoryStore, Store, StoreError, StoreView};
 use baton_server::close;
-use baton_tests::{Join, ServerProcess, TestServer, millis};
+use baton_tests::{Join, ServerProcess, TestServer, millis, one_machine};
 
 #[tokio::test]
 async fn a_server_that_can_save_is_ready() {
@@ -104,6 +104,7 @@ async fn coming_while_the_document_leaves_memory_loses_nothing() {
 
 #[tokio::test]
 async fn sigterm_sends_everybody_away_saves_everything_and_exits_with_zero() {
+    one_machine!(Process);
     let mut server = ServerProcess::start(&["--drain-over", "100ms"]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     let bob = server.connect(Join::stock("notes")).await;
@@ -123,6 +124,7 @@ async fn sigterm_sends_everybody_away_saves_everything_and_exits_with_zero() {
 
 #[tokio::test]
 async fn sigterm_ends_a_server_with_a_client_that_does_not_read() {
+    one_machine!(Process);
     let mut server =
         ServerProcess::start(&["--drain-over", "10ms", "--shutdown-deadline", "8s"]).await;
     let deaf = server.connect(Join::stock("notes")).await;
@@ -134,6 +136,7 @@ async fn sigterm_ends_a_server_with_a_client_that_does_not_read() {
 
 #[tokio::test]
 async fn a_stopping_server_lets_nobody_in() {
+    one_machine!(Process);
     let mut server = ServerProcess::start(&["--drain-over", "10ms"]).await;
     let address = server.address();
     server.terminate();
@@ -143,6 +146,7 @@ async fn a_stopping_server_lets_nobody_in() {
 
 #[tokio::test]
 async fn a_second_server_on_the_same_data_says_so_and_harms_nothing() {
+    one_machine!(Process);
     let server = ServerProcess::start(&[]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     ada.types("safe");
@@ -158,6 +162,7 @@ async fn a_second_server_on_the_same_data_says_so_and_harms_nothing() {
 
 #[tokio::test]
 async fn a_second_server_on_the_same_port_says_so() {
+    one_machine!(Process);
     let server = ServerProcess::start(&[]).await;
     let folder = tempfile::TempDir::new().unwrap();
     let address = server.address().to_string();
@@ -188,6 +193,7 @@ impl Store for Unreadable {
 /// Elsewhere a failed load became a blank document that was saved over the good one.
 #[tokio::test]
 async fn a_load_that_fails_is_an_error_that_can_be_tried_again_and_never_an_empty_document() {
+    one_machine!(OwnLog);
     let broken = Arc::new(AtomicBool::new(false));
     let store = Unreadable {
         inner: MemoryStore::new(),

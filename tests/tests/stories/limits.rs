@@ -7,7 +7,7 @@ use baton_sync::awareness;
 use baton_sync::control_channel::{ClientMessage, ErrorCode};
 use baton_sync::lib0::{write_var_string, write_var_uint};
 use baton_sync::y_websocket;
-use baton_tests::{Join, TestServer, http, millis, within};
+use baton_tests::{Join, TestServer, http, millis, one_machine, within};
 use bytes::Bytes;
 use bytesize::ByteSize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,6 +30,7 @@ async fn a_frame_over_max_frame_closes_its_connection_only() {
 
 #[tokio::test]
 async fn a_connection_over_max_connections_is_told_503_until_one_ends() {
+    one_machine!(OwnLimits);
     let server = TestServer::with(|settings| settings.max_connections = 2).await;
     let ada = server.connect(Join::stock("a")).await;
     let _bob = server.connect(Join::stock("b")).await;
@@ -45,6 +46,7 @@ async fn a_connection_over_max_connections_is_told_503_until_one_ends() {
 
 #[tokio::test]
 async fn a_connection_over_max_connections_per_address_is_told_429() {
+    one_machine!(OwnLimits);
     let server = TestServer::with(|settings| settings.max_connections_per_address = 1).await;
     let _ada = server.connect(Join::stock("a")).await;
     let refused = server.try_connect(Join::stock("b")).await.unwrap_err();
@@ -58,6 +60,7 @@ async fn a_connection_over_max_connections_per_address_is_told_429() {
 
 #[tokio::test]
 async fn a_connection_over_max_connections_per_document_is_closed_with_1013() {
+    one_machine!(OwnLimits);
     let server = TestServer::with(|settings| settings.max_connections_per_document = 1).await;
     let _ada = server.connect(Join::stock("full")).await;
     let bob = server.try_connect(Join::stock("full")).await.unwrap();
@@ -68,6 +71,7 @@ async fn a_connection_over_max_connections_per_document_is_closed_with_1013() {
 
 #[tokio::test]
 async fn a_document_over_max_documents_is_closed_with_1013_until_one_is_idle() {
+    one_machine!(OwnLimits);
     let server = TestServer::with(|settings| {
         settings.max_documents = 1;
         settings.unload_after = millis(50);
@@ -212,6 +216,7 @@ async fn a_channel_message_over_its_limit_is_an_error_and_changes_nothing() {
 /// Many documents at once, with one load at a time: they wait their turn, and all come in.
 #[tokio::test]
 async fn loads_over_max_loads_wait_their_turn() {
+    one_machine!(OwnLimits);
     let server = TestServer::with(|settings| settings.max_loads = 1).await;
     let coming = (0..20).map(|number| {
         let join = Join::stock(&format!("document {number}"));

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use baton_server::{Settings, SocketAccess, Switch, close};
 use baton_testkit::websocket;
-use baton_tests::{Join, ServerProcess, TestServer, WildSocket, converge, http, within};
+use baton_tests::{
+    Join, ServerProcess, TestServer, WildSocket, converge, http, one_machine, within,
+};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -30,6 +32,7 @@ async fn asked(path: &Path, request: &str) -> String {
 
 #[tokio::test]
 async fn clients_edit_through_a_unix_socket_and_count_by_the_address_that_the_proxy_names() {
+    one_machine!(Listening);
     let place = TempDir::new().unwrap();
     let path = place.path().join("baton.sock");
     let server = TestServer::with(|settings| {
@@ -73,6 +76,7 @@ async fn clients_edit_through_a_unix_socket_and_count_by_the_address_that_the_pr
 
 #[tokio::test]
 async fn the_file_of_a_killed_server_is_replaced_and_that_of_a_stopped_one_is_gone() {
+    one_machine!(Process);
     let place = TempDir::new().unwrap();
     let path = place.path().join("baton.sock");
     let listen = format!("unix:{}", path.display());
@@ -101,6 +105,7 @@ async fn the_file_of_a_killed_server_is_replaced_and_that_of_a_stopped_one_is_go
 
 #[tokio::test]
 async fn only_those_whom_the_mode_admits_may_connect() {
+    one_machine!(Listening);
     for (access, mode) in [
         (SocketAccess::Owner, 0o600),
         (SocketAccess::Everyone, 0o666),

@@ -6,6 +6,7 @@ use baton_server::{Settings, Switch};
 use baton_sync::control_channel::{ClientMessage, FencingToken, Outcome, PeerStatus};
 use baton_tests::{
     Beats, Join, LockState, Memory, RawClient, ServerProcess, TestServer, converge, millis,
+    one_machine,
 };
 
 async fn member(server: &TestServer, name: &str) -> RawClient {
@@ -524,6 +525,7 @@ async fn a_holder_that_answers_keeps_it_however_long_others_wait() {
 
 #[tokio::test]
 async fn a_holder_resumes_after_a_restart_with_the_same_fence() {
+    one_machine!(Restart);
     let server = TestServer::start().await;
     let ada = member(&server, "Ada").await;
     let fence = ada.takes_lock().await;
@@ -542,6 +544,7 @@ async fn a_holder_resumes_after_a_restart_with_the_same_fence() {
 
 #[tokio::test]
 async fn a_holder_resumes_after_a_kill_with_the_same_fence() {
+    one_machine!(Process);
     let mut server = ServerProcess::start(&[]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     let fence = ada.takes_lock().await;
@@ -556,6 +559,7 @@ async fn a_holder_resumes_after_a_kill_with_the_same_fence() {
 
 #[tokio::test]
 async fn after_a_restart_another_gets_it_when_the_holder_stays_away() {
+    one_machine!(Restart);
     let server = TestServer::with(|settings| {
         settings.recovery = millis(900);
         settings.client_stop = millis(500);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use baton_sync::control_channel::ServerMessage;
 use baton_testkit::websocket;
-use baton_tests::{Join, ServerProcess, TestServer, WildSocket, program, within};
+use baton_tests::{Join, ServerProcess, TestServer, WildSocket, one_machine, program, within};
 use futures_util::future::join_all;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -18,6 +18,7 @@ fn mode(path: &Path) -> u32 {
 
 #[tokio::test]
 async fn nobody_else_may_read_what_the_program_makes() {
+    one_machine!(Process);
     let server = ServerProcess::start(&[]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     ada.types("private");
@@ -54,6 +55,7 @@ async fn nobody_else_may_read_what_the_program_makes() {
 /// The WebSocket library writes every frame that it reads at its lowest level, and the HTTP library every byte.
 #[tokio::test]
 async fn no_level_of_the_log_shows_what_people_write_or_a_secret_of_theirs() {
+    one_machine!(Process);
     const TEXT: &str = "what-i-wrote-in-confidence";
     const KEY: &str = "a-key-of-sixteen-bytes-or-more";
     const STATE: &str = "where-my-cursor-is";
@@ -101,6 +103,7 @@ async fn no_level_of_the_log_shows_what_people_write_or_a_secret_of_theirs() {
 
 #[tokio::test]
 async fn a_hangup_ends_it_in_order() {
+    one_machine!(Process);
     let mut server = ServerProcess::start(&["--drain-over", "10ms"]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     ada.types("kept");
@@ -129,6 +132,7 @@ async fn says(path: &Path, part: &str) -> String {
 /// Who starts a server and does not wait for its word may have closed the other end.
 #[tokio::test]
 async fn a_closed_standard_output_is_no_reason_not_to_serve() {
+    one_machine!(Process);
     let place = TempDir::new().unwrap();
     let log = place.path().join("stderr");
     let mut child = Command::new(program())
@@ -154,6 +158,7 @@ async fn a_closed_standard_output_is_no_reason_not_to_serve() {
 
 #[tokio::test]
 async fn it_listens_on_a_name_and_says_where() {
+    one_machine!(Process);
     for listen in ["localhost:0", "127.0.0.1:0", "[::1]:0"] {
         let place = TempDir::new().unwrap();
         let log = place.path().join("stderr");
@@ -188,6 +193,7 @@ async fn it_listens_on_a_name_and_says_where() {
 
 #[tokio::test]
 async fn absurd_settings_are_refused_with_their_range() {
+    one_machine!(Process);
     let place = TempDir::new().unwrap();
     for (flag, value) in [
         ("--max-frame", "1"),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use baton_log::{Batch, MemoryStore, Store, StoreError, StoreView};
 use baton_server::{ProxyHeader, close};
 use baton_testkit::websocket::frame;
-use baton_tests::{Join, RawClient, ServerProcess, TestServer, WildSocket, millis};
+use baton_tests::{Join, RawClient, ServerProcess, TestServer, WildSocket, millis, one_machine};
 use bytesize::ByteSize;
 use futures_util::future::join_all;
 use parking_lot::{Condvar, Mutex};
@@ -17,6 +17,7 @@ use crate::pair::Pair;
 
 #[tokio::test]
 async fn an_address_that_opens_too_fast_is_told_429_and_when_to_come_again() {
+    one_machine!(OwnLimits);
     let mut pair = Pair::with(|settings| {
         settings.new_connections_per_second = 2;
         settings.new_connections_burst = 5;
@@ -51,6 +52,7 @@ async fn an_address_that_opens_too_fast_is_told_429_and_when_to_come_again() {
 
 #[tokio::test]
 async fn an_address_that_has_gone_is_forgotten() {
+    one_machine!(OwnLimits);
     let pair = Pair::with(|settings| settings.new_connections_per_second = 50).await;
     for last in 2..40 {
         let guest = Join::stock("notes").from_address([127, 0, 0, last]);
@@ -103,6 +105,7 @@ async fn comes(
 
 #[tokio::test]
 async fn behind_a_trusted_proxy_everybody_counts_by_their_own_address() {
+    one_machine!(OwnLimits);
     const HEADER: &str = "x-forwarded-for";
     let server = with_proxy(ProxyHeader::XForwardedFor).await;
     let server = &server;
@@ -137,6 +140,7 @@ async fn behind_a_trusted_proxy_everybody_counts_by_their_own_address() {
 
 #[tokio::test]
 async fn the_standard_header_is_read_where_it_is_set_up() {
+    one_machine!(OwnLimits);
     let server = with_proxy(ProxyHeader::Forwarded).await;
     let server = &server;
     let value = "for=8.8.8.8, for=\"203.0.113.1:4711\";proto=https";
@@ -279,6 +283,7 @@ impl Store for Gated {
 /// rest are told so at once; and when the disk is well again, all is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_opens_is_refused_with_1013_and_not_queued_for_ever() {
+    one_machine!(OwnLog);
     let store = Gated::default();
     let gate = Arc::clone(&store.gate);
     let server = TestServer::over_with(store, |settings| {
@@ -394,6 +399,7 @@ async fn bytes_over_max_bytes_per_second_wait() {
 /// No file descriptor is left: those who are in go on, whoever comes waits, and gets in when somebody leaves.
 #[tokio::test]
 async fn a_server_without_file_descriptors_says_so_goes_on_and_recovers() {
+    one_machine!(Process);
     let server = ServerProcess::start(&["--handshake-timeout", "60s"]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     let bob = server.connect(Join::stock("notes")).await;
@@ -456,6 +462,7 @@ fn processor_time(id: i32) -> Duration {
 
 #[tokio::test]
 async fn the_limit_on_open_files_is_raised_and_a_warning_says_when_it_does_not_do() {
+    one_machine!(Process);
     let server = ServerProcess::start(&["--max-connections", "100000000"]).await;
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
     let line = limits.lines().find(|line| line.contains("open files"));

@@ -6,7 +6,7 @@ use baton_client::{Client, ClientOptions};
 use baton_sync::control_channel::PeerStatus;
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_testkit::{Direction, Proxy, Random};
-use baton_tests::{Join, LockState, ServerProcess, TestServer, within};
+use baton_tests::{Join, LockState, ServerProcess, TestServer, one_machine, within};
 
 fn client(address: std::net::SocketAddr, name: &str) -> Client {
     let mut options = ClientOptions::new(format!("ws://{address}/ws"), "notes");
@@ -83,6 +83,7 @@ async fn a_lock_goes_between_the_package_and_others() {
 
 #[tokio::test]
 async fn the_package_holds_on_through_a_kill_of_the_server_and_loses_nothing() {
+    one_machine!(Process);
     let mut server = ServerProcess::start(&[]).await;
     let ada = comes(server.address(), "Ada").await;
     within("a result", ada.acquire()).await.unwrap();

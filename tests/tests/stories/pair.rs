@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use baton_server::{Load, Settings};
-use baton_tests::{Join, TestServer, converge};
+use baton_tests::{Join, TestServer, converge, nodes_of_a_story};
 use tokio::runtime::Handle;
 
 /// How long an edit may take to the other one during an attack. Far more than it takes, far less than what a server
@@ -30,6 +30,10 @@ impl Pair {
     pub(crate) async fn on(server: TestServer) -> Self {
         let ada = server.connect(Join::member("notes", "Ada")).await;
         let bob = server.connect(Join::stock("notes")).await;
+        // Each node has the document before the tasks are counted.
+        for _ in 0..nodes_of_a_story() - 1 {
+            server.connect(Join::stock("notes")).await.leaves().await;
+        }
         let mut pair = Self {
             server,
             ada,

@@ -3,7 +3,7 @@
 use baton_server::close;
 use baton_sync::control_channel::{ErrorCode, GrantStatus, Outcome, ServerMessage};
 use baton_sync::y_websocket;
-use baton_tests::{Join, LockState, TestServer, within};
+use baton_tests::{Join, LockState, TestServer, one_machine, within};
 use bytes::Bytes;
 use bytesize::ByteSize;
 use futures_util::{SinkExt, StreamExt};
@@ -51,6 +51,7 @@ fn line(text: &str) -> Option<Line> {
 
 #[tokio::test]
 async fn every_example_of_the_page_happens_as_it_is_written() {
+    one_machine!(OwnLog);
     let examples = examples();
     assert!(examples.len() >= 2, "the page has examples");
     let server = TestServer::with(|settings| {

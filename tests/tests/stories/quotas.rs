@@ -5,7 +5,9 @@ use std::time::Duration;
 use baton_server::close;
 use baton_sync::control_channel::ErrorCode;
 use baton_sync::yrs::{GetString, Text, WriteTxn};
-use baton_tests::{Join, RawClient, ServerProcess, TestServer, millis, program, within};
+use baton_tests::{
+    Join, RawClient, ServerProcess, TestServer, millis, one_machine, program, within,
+};
 use bytesize::ByteSize;
 
 const KIB: usize = 1024;
@@ -112,6 +114,7 @@ async fn a_document_over_max_document_takes_deletions_and_nobody_else_is_affecte
 
 #[tokio::test]
 async fn a_document_over_max_documents_stored_is_not_begun_until_one_is_erased() {
+    one_machine!(OwnLimits);
     let server = TestServer::with(|settings| {
         settings.max_documents_stored = 2;
         settings.unload_after = millis(20);
@@ -147,6 +150,7 @@ async fn a_document_over_max_documents_stored_is_not_begun_until_one_is_erased()
 
 #[tokio::test]
 async fn a_store_over_max_store_reads_and_deletes_and_takes_more_when_something_was_erased() {
+    one_machine!(OwnLog);
     let server = TestServer::with(|settings| {
         settings.max_store = ByteSize::mib(6);
         // No snapshot in between makes the store smaller again.
@@ -199,6 +203,7 @@ async fn a_store_over_max_store_reads_and_deletes_and_takes_more_when_something_
 
 #[tokio::test]
 async fn awareness_over_max_awareness_is_refused_whichever_documents_it_is_in() {
+    one_machine!(OwnLimits);
     let server = TestServer::with(|settings| settings.max_awareness = ByteSize::kib(64)).await;
     let state = |letter: &str| format!("\"{}\"", letter.repeat(25 * KIB));
     let one = server.connect(Join::stock("one").saying(&state("a"))).await;
@@ -256,6 +261,7 @@ async fn awareness_over_max_awareness_is_refused_whichever_documents_it_is_in() 
 /// Everybody is told; and whoever comes back with a copy, of whatever kind, does not bring it back.
 #[tokio::test]
 async fn what_is_erased_stays_erased_whoever_comes_back() {
+    one_machine!(KnownLimit);
     let server = TestServer::start().await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     ada.types("precious words");
@@ -329,6 +335,7 @@ async fn baton(arguments: &[&str]) -> (bool, String) {
 
 #[tokio::test]
 async fn documents_are_listed_and_erased_by_commands_while_the_server_runs_and_while_it_does_not() {
+    one_machine!(Process);
     let mut server = ServerProcess::start(&[]).await;
     let data = server.data().to_str().unwrap().to_owned();
     for name in ["a/deep name", "done", "other"] {

@@ -6,7 +6,7 @@ use baton_sync::hocuspocus::{self, HocuspocusFrame, HocuspocusMessage};
 use baton_sync::y_websocket::{self, Message};
 use baton_testkit::websocket;
 use baton_tests::WildSocket;
-use baton_tests::{TestServer, millis};
+use baton_tests::{TestServer, millis, one_machine};
 
 /// Client 1 writes "hi" into the text "t".
 const EDIT: &[u8] = b"\x01\x01\x01\x00\x04\x01\x01t\x02hi\x00";
@@ -41,6 +41,7 @@ async fn told(socket: &mut WildSocket) -> Vec<u8> {
 /// The wait of a commit is long here, so that an echo before it would be seen.
 #[tokio::test]
 async fn who_asks_for_its_edits_back_has_them_after_the_commit() {
+    one_machine!(OwnLog);
     let server = TestServer::with(|settings| settings.commit_delay = millis(400)).await;
     let mut ada = opened(&server, "/ws/notes?token=&echo=saved").await;
     let began = Instant::now();
@@ -71,6 +72,7 @@ async fn a_server_sends_edits_back_to_all_but_those_who_do_not_want_them() {
 
 #[tokio::test]
 async fn a_barrier_is_answered_after_the_commit() {
+    one_machine!(OwnLog);
     let server = TestServer::with(|settings| settings.commit_delay = millis(400)).await;
     let mut ada = opened(&server, "/ws/notes").await;
     says(&mut ada, &y_websocket::barrier(&[0])).await;
@@ -85,6 +87,7 @@ async fn a_barrier_is_answered_after_the_commit() {
 
 #[tokio::test]
 async fn an_edit_on_the_hocuspocus_wire_has_its_status_after_the_commit() {
+    one_machine!(OwnLog);
     let server = TestServer::with(|settings| settings.commit_delay = millis(400)).await;
     let mut ada = WildSocket::upgraded(server.address(), "/hocuspocus").await;
     says(&mut ada, &hocuspocus::token("notes", "", Some("4.8.0"))).await;

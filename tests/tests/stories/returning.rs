@@ -1,7 +1,7 @@
 //! After a crash: copies that come back before the holder, with edits of it that were seen and never stored.
 
 use baton_sync::control_channel::ServerMessage;
-use baton_tests::{Join, RawClient, ServerProcess};
+use baton_tests::{Join, RawClient, ServerProcess, one_machine};
 
 fn is_parked(client: &RawClient) -> bool {
     client.look(|known| {
@@ -13,6 +13,7 @@ fn is_parked(client: &RawClient) -> bool {
 /// The wait of a commit is long here, so that the server dies before it, and short enough to be waited for afterwards.
 #[tokio::test]
 async fn nobody_is_blamed_for_edits_that_the_holder_lost() {
+    one_machine!(Process);
     let mut server = ServerProcess::start(&["--commit-delay", "8s"]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     ada.takes_lock().await;

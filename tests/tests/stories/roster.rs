@@ -2,7 +2,7 @@
 
 use baton_server::close;
 use baton_sync::control_channel::{ClientMessage, PeerStatus, ServerMessage, User};
-use baton_tests::{Beats, Join, RawClient, TestServer, millis};
+use baton_tests::{Beats, Join, RawClient, TestServer, millis, one_machine};
 
 /// The next state that the watcher is told of this peer.
 async fn next_of(watcher: &RawClient, name: &str) -> PeerStatus {
@@ -75,6 +75,7 @@ async fn another_name_is_shown_to_all() {
 /// A browser answers pings for a frozen tab; only the page itself answers beats.
 #[tokio::test]
 async fn a_frozen_tab_goes_from_online_over_shaky_to_offline_and_back() {
+    one_machine!(KnownLimit);
     let server = TestServer::with(TestServer::brisk).await;
     let bob = server.connect(Join::member("notes", "Bob")).await;
     let ada = server
@@ -189,6 +190,7 @@ async fn who_resumes_is_the_same_session_and_online_again() {
 
 #[tokio::test]
 async fn a_token_works_once() {
+    one_machine!(KnownLimit);
     let server = TestServer::start().await;
     let ada = server.connect(Join::member("chat", "Ada")).await;
     let stolen = ada.look(|known| known.memory.resume.clone());

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use baton_tests::{Join, ServerProcess, TestServer, millis};
+use baton_tests::{Join, ServerProcess, TestServer, millis, one_machine};
 
 #[tokio::test]
 async fn saved_counts_every_sync_message_of_the_connection() {
@@ -41,6 +41,7 @@ async fn what_adds_nothing_counts_as_saved_too() {
 /// The wait of a commit is long here, so that a `saved` before it would be seen.
 #[tokio::test]
 async fn saved_is_not_told_before_the_commit() {
+    one_machine!(OwnLog);
     let server = TestServer::with(|settings| settings.commit_delay = millis(400)).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     // Welcomed, so that his own record, which is committed at once, does not take the edit along.
@@ -61,6 +62,7 @@ async fn saved_is_not_told_before_the_commit() {
 
 #[tokio::test]
 async fn what_was_called_saved_is_there_after_a_kill() {
+    one_machine!(Process);
     let mut server = ServerProcess::start(&[]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     ada.types("precious");

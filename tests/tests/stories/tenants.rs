@@ -2,7 +2,7 @@
 
 use baton_auth::Permissions;
 use baton_server::{Settings, close};
-use baton_tests::{Join, Pass, RawClient, TestServer};
+use baton_tests::{Join, Pass, RawClient, TestServer, one_machine};
 use bytesize::ByteSize;
 
 async fn server(change: impl FnOnce(&mut Settings)) -> TestServer {
@@ -27,6 +27,7 @@ async fn is_refused(server: &TestServer, tenant: &str, document: &str, setting: 
 
 #[tokio::test]
 async fn a_tenant_has_so_many_connections_and_documents_in_memory() {
+    one_machine!(OwnLimits);
     let server = server(|settings| {
         settings.max_connections_per_tenant = 2;
         settings.max_documents_per_tenant = 1;
@@ -51,6 +52,7 @@ async fn a_tenant_has_so_many_connections_and_documents_in_memory() {
 
 #[tokio::test]
 async fn a_tenant_stores_so_much_also_after_a_restart() {
+    one_machine!(OwnLimits);
     let server = server(|settings| {
         settings.max_documents_stored_per_tenant = 2;
         settings.max_store_per_tenant = ByteSize::kib(64);

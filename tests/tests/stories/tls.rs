@@ -8,7 +8,9 @@ use std::time::Duration;
 use baton_server::{OrNone, Settings, close};
 use baton_testkit::websocket;
 use baton_tests::certificates::Authority;
-use baton_tests::{Join, ServerProcess, TestServer, WildSocket, converge, http, millis, within};
+use baton_tests::{
+    Join, ServerProcess, TestServer, WildSocket, converge, http, millis, one_machine, within,
+};
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -107,6 +109,7 @@ async fn clients_of_both_versions_edit_together_with_and_without_the_hosts_name(
 /// What makes a storm of reconnects cheap, also across a new certificate.
 #[tokio::test]
 async fn a_client_that_comes_again_resumes_its_session() {
+    one_machine!(Listening);
     let authority = Authority::new();
     let server = server(&authority).await;
     for version in [&version::TLS12, &version::TLS13] {
@@ -180,6 +183,7 @@ async fn megabytes_reach_a_newcomer_whole() {
 
 #[tokio::test]
 async fn a_renewed_certificate_is_shown_to_newcomers_while_the_others_go_on() {
+    one_machine!(Process);
     let authority = Authority::new();
     let arguments = authority.arguments();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
@@ -234,6 +238,7 @@ async fn metric(address: SocketAddr, client: &Arc<ClientConfig>, line: &str) {
 
 #[tokio::test]
 async fn a_pair_that_does_not_fit_is_no_start() {
+    one_machine!(Process);
     let (authority, other) = (Authority::new(), Authority::new());
     let place = tempfile::TempDir::new().unwrap();
     let key = other.key().display().to_string();

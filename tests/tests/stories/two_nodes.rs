@@ -6,7 +6,8 @@ use baton_auth::Permissions;
 use baton_server::Settings;
 use baton_sync::control_channel::{Outcome, PeerStatus};
 use baton_tests::{
-    Join, LockState, Pass, RawClient, SharedLog, SharedNode, TestServer, converge, http, within,
+    Join, LockState, Pass, RawClient, SharedLog, SharedNode, TestServer, converge, http,
+    one_machine, within,
 };
 
 /// A cluster of two nodes.
@@ -229,7 +230,14 @@ async fn an_operator_sees_the_cluster() {
     let metrics = nodes.one.get("/metrics").await.body;
     assert!(metrics.contains("\nbaton_cluster_nodes 2\n"), "{metrics}");
     assert!(metrics.contains("\nbaton_cluster_isolated 0\n"));
+}
+
+#[tokio::test]
+async fn a_server_without_a_cluster_has_none_to_show() {
+    one_machine!(OwnLog);
+    let operator = Pass::to("*", Permissions::MANAGE).of("operator").token();
     let alone = TestServer::with(Pass::asked_for).await;
+    let line = "GET /api/v1/cluster";
     let answer = http::call(alone.address(), line, Some(&operator)).await;
     assert_eq!(answer.status, 404, "{answer:?}");
 }
