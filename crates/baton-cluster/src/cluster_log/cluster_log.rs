@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::clock::Clock;
 use super::cluster_news::ClusterNews;
+use super::document_errors::unread;
 use super::documents::AbortOnDrop;
 use super::error::ClusterError;
 use super::lease_task::{self, LeaseBook, LeaseTask};
@@ -23,7 +24,7 @@ use super::node::{Node, NodeParts};
 use super::options::ClusterOptions;
 use super::questions::Questions;
 use super::relay_task::RelayTask;
-use super::stored_document::{StoredDocuments, unread};
+use super::stored_document::StoredDocuments;
 use super::stream_input::StreamInput;
 use super::stream_task::StreamTask;
 use crate::core::{BootId, DocumentKey, MAX_NAME_BYTES, NodeLeases, NodeLife, stream_of};
@@ -141,10 +142,11 @@ impl ClusterLog {
         match tokio::time::timeout(OPEN_AT_MOST, opened).await {
             Ok(Ok(opened)) => opened,
             Ok(Err(_)) => Err(LogError::Closed),
-            Err(_) => Err(unread(
-                document,
-                &EngineError::unanswered("opening a document", &"it took too long"),
-            )),
+            Err(_) => {
+                let late = || EngineError::unanswered("opening a document", &"it took too long");
+                let error = self.engine.snapshots().failure().unwrap_or_else(late);
+                Err(unread(document, &error))
+            }
         }
     }
 

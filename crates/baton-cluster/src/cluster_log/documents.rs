@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use baton_log::{LoadedDocument, LogError, Position, QueueShare};
 use baton_presence::Time;
@@ -10,14 +11,19 @@ use tokio::task::JoinHandle;
 
 use super::cluster_journal::{Beginning, ClusterJournal};
 use super::delivered_records::{DeliveredRecord, DeliveredRecords};
+use super::document_errors::damaged;
 use super::moved_positions::MovedPositions;
 use super::node::Node;
 use super::snapshot_content::SnapshotContent;
 use super::stream_input::{OpenReply, OpeningAnswer, StreamInput};
 use crate::core::{
     Content, Delivered, DocumentFeed, DocumentKey, DocumentOpening, Incarnations, OpenedDocument,
-    OpeningOptions, OpeningOutput, PositionedRecord, RecordId,
+    OpeningOptions, OpeningOutput, PositionedRecord, RecordId, StreamPosition,
 };
+
+/// Longest wait for a snapshot that the store says it does not have. A server of the engine that is
+/// behind has it by then.
+const MISSING_AT_MOST: Duration = Duration::from_secs(20);
 
 /// The open documents of a stream.
 #[derive(Debug)]
@@ -44,6 +50,7 @@ enum Stage {
     Opening {
         opening: Box<DocumentOpening>,
         reply: OpenReply,
+        begun: Time,
     },
     Open {
         feed: Box<DocumentFeed>,
@@ -106,6 +113,7 @@ impl Documents {
             stage: Stage::Opening {
                 opening: Box::new(opening),
                 reply,
+                begun: now,
             },
             _listener: listener,
         };
@@ -218,7 +226,7 @@ impl Documents {
             return;
         };
         let Some((positions, loaded)) = loaded(&opened) else {
-            let _ = reply.send(Err(damaged(&document.name)));
+            let _ = reply.send(Err(damaged(document.name)));
             return;
         };
         let last = positions.of(opened.feed.last());
@@ -255,15 +263,30 @@ impl Documents {
     }
 
     /// Reports that a document cannot be opened.
-    pub(super) fn damaged(&mut self, key: &DocumentKey) {
+    pub(super) fn refuse(&mut self, key: &DocumentKey, error: impl FnOnce(Arc<str>) -> LogError) {
         if let Some(Document {
             name,
             stage: Stage::Opening { reply, .. },
             ..
         }) = self.documents.remove(key)
         {
-            let _ = reply.send(Err(damaged(&name)));
+            // A caller that has gone needs no answer.
+            let _ = reply.send(Err(error(name)));
         }
+    }
+
+    /// Returns the documents that have waited long enough for a snapshot that the store does not
+    /// have, with its position.
+    pub(super) fn without_snapshot(&self, now: Time) -> Vec<(DocumentKey, StreamPosition)> {
+        let documents = self.documents.iter();
+        documents
+            .filter_map(|(key, document)| match &document.stage {
+                Stage::Opening { opening, begun, .. } if now.since(*begun) >= MISSING_AT_MOST => {
+                    Some((key.clone(), opening.missing()?))
+                }
+                _ => None,
+            })
+            .collect()
     }
 
     /// Ends one document with an error.
@@ -317,7 +340,7 @@ impl Documents {
     pub(super) fn handle_timeout(&mut self, now: Time) {
         self.documents
             .retain(|_, document| match &mut document.stage {
-                Stage::Opening { opening, reply } => {
+                Stage::Opening { opening, reply, .. } => {
                     opening.handle_timeout(now);
                     !reply.is_closed()
                 }
@@ -333,13 +356,6 @@ impl Documents {
             };
             Some((key.clone(), opening.next_output()?))
         })
-    }
-}
-
-fn damaged(document: &Arc<str>) -> LogError {
-    LogError::Damaged {
-        document: Arc::clone(document),
-        what: "its snapshot does not verify".into(),
     }
 }
 

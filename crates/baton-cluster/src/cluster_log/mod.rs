@@ -17,6 +17,7 @@
 //! | `lease_task`, `relay_task` | leases of the nodes; unstored messages |
 //! | `stored_document`, `snapshot_content` | documents that are not open; the form of a snapshot |
 //! | `moved_positions` | positions of documents that came from another log |
+//! | `document_errors` | what the caller of a document is told |
 //! | `node`, `clock` | what all tasks of a node share |
 
 mod clock;
@@ -25,6 +26,7 @@ mod cluster_journal;
 mod cluster_log;
 mod cluster_news;
 mod delivered_records;
+mod document_errors;
 mod documents;
 mod error;
 mod lease_task;

@@ -47,6 +47,11 @@ impl Questions {
         subject.render(&self.prefix, self.stream.index())
     }
 
+    /// Returns the place of a snapshot, in words for an operator.
+    pub(super) fn place_of(&self, document: DocumentKey, at: StreamPosition) -> String {
+        self.snapshots.place_of(&SnapshotKey { document, at })
+    }
+
     fn answer(&self, answer: Answer) {
         if let Some(answers) = self.answers.upgrade() {
             // A stream's task that has ended needs no answer.
@@ -236,8 +241,15 @@ impl Questions {
         let it = self.clone();
         tokio::spawn(async move {
             let document = key.clone();
-            let found = it.snapshots.get(&SnapshotKey { document, at }).await;
-            let found = found.unwrap_or(None);
+            let found = match it.snapshots.get(&SnapshotKey { document, at }).await {
+                Ok(found) => Some(found),
+                // There is something, and it is no snapshot.
+                Err(EngineError::Foreign { .. }) => Some(Some(Bytes::new())),
+                Err(error) => {
+                    tracing::debug!(%error, "a snapshot is read back again");
+                    None
+                }
+            };
             it.answer(Answer::Plan(key, PlanAnswer::ReadBack(found)));
         });
     }

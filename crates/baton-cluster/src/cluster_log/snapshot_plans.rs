@@ -119,7 +119,8 @@ impl SnapshotPlans {
         };
         match answer {
             PlanAnswer::Put(answer) => plan.put_answered(answer),
-            PlanAnswer::ReadBack(found) => plan.read_back(found.as_ref(), now),
+            PlanAnswer::ReadBack(None) => plan.read_unanswered(now),
+            PlanAnswer::ReadBack(Some(found)) => plan.read_back(found.as_ref(), now),
             PlanAnswer::Marked(answer) => plan.mark_answered(answer, now),
             PlanAnswer::Purged => plan.purged(),
         }

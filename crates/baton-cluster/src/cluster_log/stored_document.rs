@@ -2,16 +2,34 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use baton_log::{DocumentInfo, LoadedDocument, LogError, StoreError};
+use baton_log::{DocumentInfo, LoadedDocument, LogError};
 
+use super::document_errors::{damaged, gone, unread};
 use super::documents::loaded;
 use super::questions::Questions;
 use crate::core::{
     Content, Delivered, DocumentFeed, DocumentKey, Incarnations, OpenedDocument, SnapshotEnvelope,
-    Subject,
+    StreamPosition, Subject,
 };
 use crate::engine::{Engine, EngineError, SnapshotKey};
+
+/// Reads of a document whose snapshot is not there. Another node may have replaced it meanwhile.
+const READS: u32 = 5;
+
+/// Pause between two of them.
+const READ_AGAIN: Duration = Duration::from_millis(200);
+
+/// A document as it is stored.
+type StoredDocument = (DocumentInfo, LoadedDocument);
+
+/// The result of one read.
+enum Read {
+    Whole(Option<StoredDocument>),
+    /// The snapshot of this position is named, and is not there.
+    Without(StreamPosition),
+}
 
 /// Reads stored documents of all streams.
 #[derive(Clone, Debug)]
@@ -53,7 +71,25 @@ impl StoredDocuments {
         &self,
         key: &DocumentKey,
         stream: u16,
-    ) -> Result<Option<(DocumentInfo, LoadedDocument)>, LogError> {
+    ) -> Result<Option<StoredDocument>, LogError> {
+        let mut reads = 1;
+        loop {
+            let at = match self.read_once(key, stream).await? {
+                Read::Whole(found) => return Ok(found),
+                Read::Without(at) => at,
+            };
+            if reads == READS {
+                let document = key.clone();
+                let place = self.engine.snapshots();
+                let place = place.place_of(&SnapshotKey { document, at });
+                return Err(gone(key.as_str().into(), &place));
+            }
+            reads += 1;
+            tokio::time::sleep(READ_AGAIN).await;
+        }
+    }
+
+    async fn read_once(&self, key: &DocumentKey, stream: u16) -> Result<Read, LogError> {
         let unread = |error: &EngineError| unread(key.as_str(), error);
         let snapshots = self.engine.snapshots();
         let listed = snapshots.of_document(key).await;
@@ -63,11 +99,11 @@ impl StoredDocuments {
             Some(SnapshotKey { document, at }) => {
                 let stored = snapshots.get(&SnapshotKey { document, at }).await;
                 let stored = stored.map_err(|error| unread(&error))?;
-                let stored = stored.as_ref().map(SnapshotEnvelope::decode);
-                Some(match stored {
-                    Some(Ok(snapshot)) => snapshot,
-                    _ => return Err(damaged(key)),
-                })
+                match stored.as_ref().map(SnapshotEnvelope::decode) {
+                    Some(Ok(snapshot)) => Some(snapshot),
+                    Some(Err(_)) => return Err(damaged(key.as_str().into())),
+                    None => return Ok(Read::Without(at)),
+                }
             }
         };
         let after = snapshot.as_ref().map_or(0, |it| it.position.sequence);
@@ -78,14 +114,18 @@ impl StoredDocuments {
                 &"no whole answer",
             ))
         })?;
+        let base = snapshot.as_ref().map(|snapshot| snapshot.position);
+        if let Some(newest) = newest_mark(&messages).filter(|at| Some(*at) > base) {
+            return Ok(Read::Without(newest));
+        }
         let name = key.name().or_else(|| named(&messages));
         let name = name.or_else(|| snapshot.as_ref().map(|snapshot| snapshot.name.clone()));
         let opened = opened(snapshot, &messages);
         let Some(name) = name.filter(|_| opened.snapshot.is_some() || !opened.tail.is_empty())
         else {
-            return Ok(None);
+            return Ok(Read::Whole(None));
         };
-        let (positions, loaded) = loaded(&opened).ok_or_else(|| damaged(key))?;
+        let (positions, loaded) = loaded(&opened).ok_or_else(|| damaged(key.as_str().into()))?;
         let bytes = loaded.tail.iter().map(|(_, record)| record.len() as u64);
         let info = DocumentInfo {
             name: name.into(),
@@ -94,7 +134,7 @@ impl StoredDocuments {
             tail_bytes: bytes.sum(),
             erased: loaded.erased,
         };
-        Ok(Some((info, loaded)))
+        Ok(Read::Whole(Some((info, loaded))))
     }
 }
 
@@ -118,17 +158,13 @@ fn named(messages: &[Delivered]) -> Option<String> {
         .next()
 }
 
-fn damaged(key: &DocumentKey) -> LogError {
-    LogError::Damaged {
-        document: key.as_str().into(),
-        what: "its snapshot does not verify".into(),
-    }
-}
-
-/// Makes the error of a read that may succeed later.
-pub(super) fn unread(document: &str, error: &EngineError) -> LogError {
-    LogError::Load {
-        document: document.into(),
-        source: Arc::new(StoreError::failed("reading the engine", error.to_string())),
-    }
+/// Returns the position of the newest snapshot of which the log says that it was stored.
+fn newest_mark(messages: &[Delivered]) -> Option<StreamPosition> {
+    let marks = messages.iter();
+    marks
+        .filter_map(|message| match &message.envelope.content {
+            Content::SnapshotAt { position, .. } => Some(*position),
+            _ => None,
+        })
+        .max()
 }

@@ -91,7 +91,8 @@ pub(super) enum OpeningAnswer {
 #[derive(Debug)]
 pub(super) enum PlanAnswer {
     Put(PutAnswer),
-    ReadBack(Option<Bytes>),
+    /// `None` if there was no answer.
+    ReadBack(Option<Option<Bytes>>),
     Marked(MarkAnswer),
     Purged,
 }

@@ -14,6 +14,7 @@ use baton_log::{LogError, Reservation};
 use baton_presence::Time;
 use tokio::sync::{mpsc, oneshot};
 
+use super::document_errors::gone;
 use super::documents::{AbortOnDrop, Documents};
 use super::node::Node;
 use super::options::ClusterOptions;
@@ -145,6 +146,11 @@ impl StreamTask {
         self.writer.handle_timeout(now);
         self.reader.handle_timeout(now);
         self.documents.handle_timeout(now);
+        for (key, at) in self.documents.without_snapshot(now) {
+            let place = self.questions.place_of(key.clone(), at);
+            tracing::error!(document = %key, %place, "a snapshot that is needed is gone");
+            self.documents.refuse(&key, |name| gone(name, &place));
+        }
         self.plans.handle_timeout(now);
         if self.probe_again.is_some_and(|at| at <= now) {
             self.probe_again = None;

@@ -103,6 +103,8 @@ pub struct DocumentOpening {
     base: Base,
     /// Positions whose snapshots cannot be read.
     damaged: BTreeSet<StreamPosition>,
+    /// The snapshot that the log needs and that the store did not have when it was last asked.
+    missing: Option<StreamPosition>,
     /// True while a tail is being read.
     reading: bool,
     /// Time at which the last question is put again.
@@ -135,6 +137,7 @@ impl DocumentOpening {
             buffer: Vec::new(),
             base: Base::Listing,
             damaged: BTreeSet::new(),
+            missing: None,
             reading: false,
             again: now,
             outputs: VecDeque::new(),
@@ -151,6 +154,7 @@ impl DocumentOpening {
         self.marked_at = None;
         self.buffer.clear();
         self.damaged.clear();
+        self.missing = None;
         self.base = Base::Listing;
         self.reading = false;
         self.again = now + self.options.retry * 10;
@@ -202,7 +206,7 @@ impl DocumentOpening {
                 self.settle(Some(snapshot), now);
             }
             // The read again is due at the time that `fetch` has set.
-            FetchedSnapshot::Missing if needed => {}
+            FetchedSnapshot::Missing if needed => self.missing = Some(position),
             // Deleted in favour of a newer one; the list was old.
             FetchedSnapshot::Missing => {
                 self.base = Base::Listing;
@@ -287,6 +291,13 @@ impl DocumentOpening {
         }
     }
 
+    /// Returns the position of the snapshot without which the document cannot be opened, if the
+    /// store answered that it does not have it, and was not seen to have it since.
+    #[must_use]
+    pub fn missing(&self) -> Option<StreamPosition> {
+        self.missing
+    }
+
     /// Returns the next effect.
     pub fn next_output(&mut self) -> Option<OpeningOutput> {
         self.outputs.pop_front()
@@ -317,6 +328,9 @@ impl DocumentOpening {
     }
 
     fn settle(&mut self, snapshot: Option<Box<SnapshotEnvelope>>, now: Time) {
+        if snapshot.as_ref().map(|snapshot| snapshot.position) >= self.missing {
+            self.missing = None;
+        }
         self.base = Base::Known(snapshot);
         self.read_tail(now);
     }

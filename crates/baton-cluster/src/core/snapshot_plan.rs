@@ -200,7 +200,15 @@ impl SnapshotPlan {
         }
     }
 
-    /// Takes the object as it was read, `None` if the store did not have it or did not answer.
+    /// Takes note that the store gave no answer to the read: nothing is known, so it asks again,
+    /// however long that takes.
+    pub fn read_unanswered(&mut self, now: Time) {
+        if matches!(self.step, Step::ReadBack { .. }) {
+            self.again = Some(now + 10 * self.options.retry);
+        }
+    }
+
+    /// Takes the object as it was read, `None` if the store did not have it.
     ///
     /// Another node may have stored its snapshot of the same position before: that is as good, if
     /// it is whole.
@@ -352,5 +360,49 @@ impl SnapshotPlan {
         self.step = Step::Done;
         self.again = None;
         self.outputs.push_back(SnapshotOutput::Done(outcome));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::duplicate_table::DuplicateTable;
+    use super::*;
+
+    fn outputs(plan: &mut SnapshotPlan) -> Vec<SnapshotOutput> {
+        std::iter::from_fn(|| plan.next_output()).collect()
+    }
+
+    /// The store of the snapshots was killed after it had taken one. The plan gave it up after
+    /// twenty reads without an answer, and a document at rest kept its records for ever.
+    #[test]
+    fn a_store_that_does_not_answer_gives_no_snapshot_up() {
+        let position = StreamPosition {
+            incarnation: 0,
+            sequence: 7,
+        };
+        let snapshot = SnapshotEnvelope {
+            position,
+            name: "minutes".to_owned(),
+            table: DuplicateTable::default(),
+            content: Bytes::from_static(b"content"),
+        };
+        let options = SnapshotOptions::default();
+        let reads = options.reads;
+        let mut now = Time::from_millis(0);
+        let mut plan = SnapshotPlan::new(BootId(1), &snapshot, 0, options, now);
+        plan.put_answered(PutAnswer::Present);
+        for _ in 0..10 * reads {
+            assert!(outputs(&mut plan).contains(&SnapshotOutput::ReadBack(position)));
+            plan.read_unanswered(now);
+            now = plan.poll_timeout().expect("it asks again");
+            plan.handle_timeout(now);
+        }
+        assert_eq!(outputs(&mut plan), [SnapshotOutput::ReadBack(position)]);
+        plan.read_back(Some(&snapshot.encode()), now);
+        let marks = outputs(&mut plan);
+        assert!(
+            matches!(marks[..], [SnapshotOutput::AppendMark { .. }]),
+            "{marks:?}"
+        );
     }
 }

@@ -67,6 +67,35 @@ pub enum EngineError {
         /// JetStream's text.
         reason: String,
     },
+    /// The store of the snapshots did not answer. A request that changes something may have changed
+    /// it or not.
+    #[error(
+        "the snapshot store {place} gave no answer to {operation} ({reason}); it is not known what \
+         was changed; it is tried again, and if this stays, check the store, AWS_ENDPOINT_URL and \
+         the network"
+    )]
+    StoreUnanswered {
+        /// The bucket and prefix.
+        place: String,
+        /// The request.
+        operation: &'static str,
+        /// The failure.
+        reason: String,
+    },
+    /// The store of the snapshots refused.
+    #[error(
+        "the snapshot store {place} refuses {operation} ({reason}); nothing was changed by this \
+         request; check the bucket, AWS_REGION, the credentials (AWS_ACCESS_KEY_ID and others) and \
+         their rights to get, put, list and delete objects"
+    )]
+    StoreRefused {
+        /// The bucket and prefix.
+        place: String,
+        /// The request.
+        operation: &'static str,
+        /// The store's words.
+        reason: String,
+    },
     /// Something stored does not have the form in which Baton stores it.
     #[error(
         "what is stored at {place} is not of Baton's form ({what}); nothing was changed; see that \
@@ -108,7 +137,9 @@ impl EngineError {
     pub fn is_passing(&self) -> bool {
         matches!(
             self,
-            EngineError::Unanswered { .. } | EngineError::Unreachable { .. }
+            EngineError::Unanswered { .. }
+                | EngineError::Unreachable { .. }
+                | EngineError::StoreUnanswered { .. }
         )
     }
 }

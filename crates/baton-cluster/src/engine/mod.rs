@@ -18,13 +18,17 @@
 //! | `log_stream`, `append` | the streams of records; atomic batches |
 //! | `consumer`, `delivery` | reading a stream in order: one consumer; one after the other |
 //! | `stored_messages`, `message_parts` | direct reads, purges; long messages in parts |
-//! | `snapshots`, `shared_table`, `relay` | snapshots; compare-and-set; unstored messages |
+//! | `snapshots`, `snapshot_key` | snapshots, wherever they are; their names |
+//! | `engine_snapshots`, `bucket` | snapshots in a stream; in a bucket of an S3-like store |
+//! | `shared_table`, `relay` | compare-and-set; unstored messages |
 //! | `subjects`, `error` | names of everything; errors |
 
 mod append;
+mod bucket;
 mod connection;
 mod consumer;
 mod delivery;
+mod engine_snapshots;
 mod error;
 mod log_stream;
 mod message_parts;
@@ -32,6 +36,7 @@ mod options;
 mod relay;
 mod server_state;
 mod shared_table;
+mod snapshot_key;
 mod snapshots;
 mod start_checks;
 mod stored_messages;
@@ -39,23 +44,28 @@ mod stream_setup;
 mod subjects;
 
 pub use append::{AppendAnswer, MOST_IN_BATCH, NewMessage};
+pub use bucket::BucketOptions;
 pub use consumer::{Consumer, Heard, StoredMessage};
 pub use delivery::Delivery;
 pub use error::EngineError;
 pub use log_stream::LogStream;
-pub use options::{EngineOptions, Login, ServerUrls};
+pub use options::{EngineOptions, Login, ServerUrls, SnapshotPlace};
 pub use relay::{Relay, RelaySubscription};
 pub use shared_table::{SharedTable, SharedValue, Written};
-pub use snapshots::{Put, SnapshotKey, SnapshotStore};
+pub use snapshot_key::{Put, SnapshotKey};
+pub use snapshots::SnapshotStore;
 pub use stored_messages::StreamState;
 
 use crate::core::BootId;
+use bucket::BucketSnapshots;
 use connection::Connection;
+use engine_snapshots::EngineSnapshots;
 
 /// A node's connection to the engine, whose servers and streams were found fit. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Engine {
     connection: Connection,
+    snapshots: SnapshotStore,
 }
 
 impl Engine {
@@ -64,12 +74,27 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Configuration`], [`EngineError::Unreachable`],
     /// [`EngineError::Unauthorized`]; [`EngineError::Unfit`] with the command that mends it. All of
-    /// these leave an existing cluster as it was. [`EngineError::Unanswered`] if the engine could
-    /// not answer for [`EngineOptions::start_timeout`].
+    /// these leave an existing cluster as it was. [`EngineError::Unanswered`] or
+    /// [`EngineError::StoreUnanswered`] if the engine or the store of the snapshots could not
+    /// answer for [`EngineOptions::start_timeout`]; [`EngineError::StoreRefused`].
     pub async fn start(options: EngineOptions) -> Result<Engine, EngineError> {
+        let bucket = match &options.snapshots {
+            SnapshotPlace::Engine => None,
+            SnapshotPlace::Bucket(bucket) => {
+                let timeout = options.answer_timeout;
+                Some(BucketSnapshots::new(bucket.clone(), timeout)?)
+            }
+        };
         let connection = Connection::open(options).await?;
-        start_checks::run(&connection).await?;
-        Ok(Engine { connection })
+        start_checks::run(&connection, bucket.as_ref()).await?;
+        let snapshots = match bucket {
+            None => SnapshotStore::in_engine(EngineSnapshots::new(connection.clone())),
+            Some(bucket) => SnapshotStore::in_bucket(bucket),
+        };
+        Ok(Engine {
+            connection,
+            snapshots,
+        })
     }
 
     /// Returns the number of log streams.
@@ -87,7 +112,7 @@ impl Engine {
     /// Returns the snapshots.
     #[must_use]
     pub fn snapshots(&self) -> SnapshotStore {
-        SnapshotStore::new(self.connection.clone())
+        self.snapshots.clone()
     }
 
     /// Returns the table of the nodes' leases. An entry that was not written for a day is dropped.

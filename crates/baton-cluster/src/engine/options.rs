@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_nats::ServerAddr;
 use percent_encoding::percent_decode_str;
 
+use super::bucket::BucketOptions;
 use super::error::EngineError;
 
 /// Settings of an [`Engine`](super::Engine).
@@ -34,6 +35,8 @@ pub struct EngineOptions {
     pub replicas: usize,
     /// Number of log streams, 1 to 64; fixed when the streams are created. Default 8.
     pub streams: u16,
+    /// Place of the documents' snapshots; fixed when the streams are created. Default: the engine.
+    pub snapshots: SnapshotPlace,
     /// Time for which the engine recognizes a message that it has already stored, 30 s to 1 h.
     /// Default 2 min.
     pub dedupe_window: Duration,
@@ -63,6 +66,7 @@ impl EngineOptions {
             prefix: "baton".to_owned(),
             replicas: 3,
             streams: 8,
+            snapshots: SnapshotPlace::Engine,
             dedupe_window: Duration::from_secs(120),
             answer_timeout: Duration::from_secs(5),
             start_timeout: Duration::from_secs(30),
@@ -104,6 +108,25 @@ impl EngineOptions {
                 what: (*rule).to_owned(),
             }),
             None => Ok(()),
+        }
+    }
+}
+
+/// Place of the documents' snapshots.
+#[derive(Clone, Debug, Default)]
+pub enum SnapshotPlace {
+    /// A stream of the engine.
+    #[default]
+    Engine,
+    /// A bucket of an S3-like store.
+    Bucket(BucketOptions),
+}
+
+impl fmt::Display for SnapshotPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SnapshotPlace::Engine => f.write_str("engine"),
+            SnapshotPlace::Bucket(bucket) => bucket.fmt(f),
         }
     }
 }

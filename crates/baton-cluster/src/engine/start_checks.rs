@@ -8,6 +8,7 @@ use async_nats::jetstream::account::Account;
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::bucket::{self, BucketSnapshots};
 use super::connection::Connection;
 use super::error::EngineError;
 use super::options::EngineOptions;
@@ -25,10 +26,13 @@ const RETRY: Duration = Duration::from_millis(500);
 
 /// Checks servers and streams, and creates the streams that are missing. Asks again while the
 /// engine cannot answer yet, [`EngineOptions::start_timeout`] at most.
-pub(crate) async fn run(connection: &Connection) -> Result<(), EngineError> {
+pub(crate) async fn run(
+    connection: &Connection,
+    bucket: Option<&BucketSnapshots>,
+) -> Result<(), EngineError> {
     let until = Instant::now() + connection.options().start_timeout;
     loop {
-        match run_once(connection).await {
+        match run_once(connection, bucket).await {
             Err(error) if error.is_passing() && Instant::now() < until => {
                 tracing::info!(%error, "waiting for the engine");
                 tokio::time::sleep(RETRY).await;
@@ -38,7 +42,10 @@ pub(crate) async fn run(connection: &Connection) -> Result<(), EngineError> {
     }
 }
 
-async fn run_once(connection: &Connection) -> Result<(), EngineError> {
+async fn run_once(
+    connection: &Connection,
+    bucket: Option<&BucketSnapshots>,
+) -> Result<(), EngineError> {
     let info = connection.client().server_info();
     check_version(&info.server_name, &info.version)?;
     check_payload(info.max_payload, connection.options())?;
@@ -53,7 +60,10 @@ async fn run_once(connection: &Connection) -> Result<(), EngineError> {
         Err(error) => return Err(error),
     }
     check_states(&server_states(connection).await?, connection.options())?;
-    stream_setup::run(connection).await
+    if let Some(bucket) = bucket {
+        bucket::check(bucket).await?;
+    }
+    stream_setup::run(connection, bucket).await
 }
 
 fn check_version(server: &str, version: &str) -> Result<(), EngineError> {

@@ -9,9 +9,10 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType};
 
+use super::bucket::{self, BucketSnapshots};
 use super::connection::Connection;
 use super::error::EngineError;
-use super::options::EngineOptions;
+use super::options::{EngineOptions, SnapshotPlace};
 use super::shared_table::LEASES;
 use super::subjects::Names;
 
@@ -19,26 +20,68 @@ use super::subjects::Names;
 const LAYOUT: &str = "1";
 const LAYOUT_KEY: &str = "baton-layout";
 const STREAMS_KEY: &str = "baton-streams";
+/// Place of the snapshots. A cluster without it has them in the engine.
+const SNAPSHOTS_KEY: &str = "baton-snapshots";
+/// Number that the bucket has, too, drawn by the node that creates the cluster.
+const CLUSTER_KEY: &str = "baton-cluster";
 
 /// Time after which the lease of a node that is long gone is dropped.
 const LEASES_KEPT: Duration = Duration::from_secs(24 * 3600);
 
-/// Checks the streams of the log and of snapshots, and creates the missing ones.
-pub(crate) async fn run(connection: &Connection) -> Result<(), EngineError> {
+/// Checks the streams of the log and of snapshots, and creates the missing ones. The first stream
+/// says where the snapshots are; the table of leases is created last.
+pub(crate) async fn run(
+    connection: &Connection,
+    bucket: Option<&BucketSnapshots>,
+) -> Result<(), EngineError> {
     let options = connection.options();
     let names = Names::new(&options.prefix);
     for index in 0..options.streams {
         let name = names.log_stream(index);
-        let wanted = config(options, name, names.log_subjects(index));
-        ensure(connection, wanted).await?;
+        let mut wanted = config(options, name, names.log_subjects(index));
+        if index == 0 {
+            let cluster = format!("{:032x}", rand::random::<u128>());
+            wanted.metadata.insert(CLUSTER_KEY.to_owned(), cluster);
+        }
+        let found = ensure(connection, wanted).await?;
+        if let Some(bucket) = bucket
+            && index == 0
+        {
+            claim(connection, bucket, &names, &found).await?;
+        }
     }
-    let snapshots = config(options, names.snapshot_stream(), names.all_snapshots());
-    ensure(connection, snapshots).await?;
-    ensure(
-        connection,
-        table_config(options, &names, LEASES, LEASES_KEPT),
-    )
-    .await
+    if bucket.is_none() {
+        let snapshots = config(options, names.snapshot_stream(), names.all_snapshots());
+        ensure(connection, snapshots).await?;
+    }
+    let leases = table_config(options, &names, LEASES, LEASES_KEPT);
+    ensure(connection, leases).await.map(|_| ())
+}
+
+/// Checks that the bucket is the cluster's. It becomes that before the cluster is complete.
+async fn claim(
+    connection: &Connection,
+    bucket: &BucketSnapshots,
+    names: &Names,
+    first: &Config,
+) -> Result<(), EngineError> {
+    let Some(cluster) = first.metadata.get(CLUSTER_KEY) else {
+        return Err(EngineError::Unfit {
+            what: format!("stream {} does not say its cluster's number", first.name),
+            mend: again(),
+        });
+    };
+    let complete = find(connection, &names.table_stream(LEASES))
+        .await?
+        .is_some();
+    bucket::claim(bucket, cluster, !complete).await
+}
+
+/// Says that a difference stays.
+fn again() -> String {
+    "this cannot be changed in place: choose another `--cluster-name`, or move the documents into \
+     a new cluster with `baton move`"
+        .to_owned()
 }
 
 /// A table is a stream as NATS makes it for a key-value bucket, so that `nats kv` can show it.
@@ -74,26 +117,36 @@ fn config(options: &EngineOptions, name: String, subjects: String) -> Config {
         metadata: HashMap::from([
             (LAYOUT_KEY.to_owned(), LAYOUT.to_owned()),
             (STREAMS_KEY.to_owned(), options.streams.to_string()),
+            (SNAPSHOTS_KEY.to_owned(), options.snapshots.to_string()),
         ]),
         ..Config::default()
     }
 }
 
-async fn ensure(connection: &Connection, wanted: Config) -> Result<(), EngineError> {
-    let name = wanted.name.clone();
-    match connection.jetstream().get_stream(&name).await {
-        Ok(stream) => return check(stream.cached_info(), &wanted),
+/// Returns a stream, if there is one of this name.
+async fn find(connection: &Connection, name: &str) -> Result<Option<Info>, EngineError> {
+    const QUESTION: &str = "the question for a stream";
+    match connection.jetstream().get_stream(name).await {
+        Ok(stream) => Ok(Some(stream.cached_info().clone())),
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(error)
-                if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
-            GetStreamErrorKind::JetStream(error) => {
-                return Err(EngineError::from_jetstream(
-                    "the question for a stream",
-                    &error,
-                ));
+                if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+            {
+                Ok(None)
             }
-            _ => return Err(EngineError::unanswered("the question for a stream", &error)),
+            GetStreamErrorKind::JetStream(error) => {
+                Err(EngineError::from_jetstream(QUESTION, &error))
+            }
+            _ => Err(EngineError::unanswered(QUESTION, &error)),
         },
+    }
+}
+
+/// Checks a stream, or creates it. Returns how it is.
+async fn ensure(connection: &Connection, wanted: Config) -> Result<Config, EngineError> {
+    let name = wanted.name.clone();
+    if let Some(found) = find(connection, &name).await? {
+        return check(found, &wanted);
     }
     tracing::info!(
         stream = name,
@@ -101,7 +154,7 @@ async fn ensure(connection: &Connection, wanted: Config) -> Result<(), EngineErr
         "creating a stream"
     );
     match connection.jetstream().create_stream(wanted.clone()).await {
-        Ok(stream) => check(stream.cached_info(), &wanted),
+        Ok(stream) => check(stream.cached_info().clone(), &wanted),
         Err(error) => Err(match error.kind() {
             CreateStreamErrorKind::JetStream(error) => create_error(&error, wanted.num_replicas),
             _ => EngineError::unanswered("the creation of a stream", &error),
@@ -132,18 +185,18 @@ fn create_error(error: &async_nats::jetstream::Error, replicas: usize) -> Engine
     EngineError::from_jetstream("the creation of a stream", error)
 }
 
-/// Checks what Baton relies on; all else is the operator's.
-fn check(info: &Info, wanted: &Config) -> Result<(), EngineError> {
-    let found = &info.config;
+/// Checks what Baton relies on; all else is the operator's. Returns the stream's settings.
+fn check(info: Info, wanted: &Config) -> Result<Config, EngineError> {
+    let found = info.config;
     let name = &found.name;
     let streams = found.metadata.get(STREAMS_KEY);
+    let (in_engine, wanted_place) = (
+        SnapshotPlace::Engine.to_string(),
+        &wanted.metadata[SNAPSHOTS_KEY],
+    );
+    let place = found.metadata.get(SNAPSHOTS_KEY).unwrap_or(&in_engine);
     let edit = |what: &str| format!("run `nats stream edit {name} {what}`");
-    let again = || {
-        "this cannot be changed in place: choose another `--cluster-name`, or move the documents \
-         into a new cluster with `baton move`"
-            .to_owned()
-    };
-    let rules: [(bool, String, String); 11] = [
+    let rules: [(bool, String, String); 12] = [
         (
             found.metadata.get(LAYOUT_KEY).map(String::as_str) == Some(LAYOUT),
             format!("stream {name} was not made by this version of Baton"),
@@ -157,6 +210,16 @@ fn check(info: &Info, wanted: &Config) -> Result<(), EngineError> {
                 wanted.metadata[STREAMS_KEY]
             ),
             "start with `--cluster-streams` as it was; the number is fixed at creation".to_owned(),
+        ),
+        (
+            place == wanted_place,
+            format!(
+                "the cluster was made with its snapshots in {place}, the settings say \
+                 {wanted_place}"
+            ),
+            format!(
+                "start with `--cluster-snapshots {place}` as it was; the place is fixed at creation"
+            ),
         ),
         (
             found.num_replicas >= wanted.num_replicas,
@@ -220,6 +283,6 @@ fn check(info: &Info, wanted: &Config) -> Result<(), EngineError> {
     ];
     match rules.into_iter().find(|(holds, ..)| !holds) {
         Some((_, what, mend)) => Err(EngineError::Unfit { what, mend }),
-        None => Ok(()),
+        None => Ok(found),
     }
 }

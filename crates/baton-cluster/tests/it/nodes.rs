@@ -1,98 +1,12 @@
 //! Two nodes on one cluster: one order for both, snapshots, leases, an engine that is killed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use baton_cluster::{ClusterLog, ClusterNews, ClusterOptions};
-use baton_log::{
-    ClusterNode, Committed, DocumentJournal, Durability, Journals, LoadedDocument, LogError,
-    NodeNews, OpenedJournal, Placement, Position, Urgency,
-};
+use baton_log::{ClusterNode, Committed, Journals, LoadedDocument, LogError, NodeNews};
 use bytes::Bytes;
 
+use crate::member::{Member, Open, records};
 use crate::servers::{Servers, Setup};
-
-struct Member {
-    log: Arc<ClusterLog>,
-    news: ClusterNews,
-}
-
-impl Member {
-    async fn start(servers: &Servers) -> Member {
-        let mut options = ClusterOptions::new(servers.options());
-        options.leases.ttl = Duration::from_secs(4);
-        options.leases.renewal = Duration::from_secs(1);
-        options.leases.grace = Duration::from_secs(1);
-        options.snapshots.purge_delay = Duration::from_millis(500);
-        let (log, news) = ClusterLog::open(options).await.expect("the node starts");
-        Member {
-            log: Arc::new(log),
-            news,
-        }
-    }
-
-    async fn try_open(&self, document: &'static str) -> Result<OpenedJournal, LogError> {
-        let log = Arc::clone(&self.log);
-        let opening = tokio::task::spawn_blocking(move || log.open(document));
-        opening.await.expect("no panic")
-    }
-
-    async fn open(&self, document: &'static str) -> (Open, LoadedDocument) {
-        let (journal, loaded) = self.try_open(document).await.expect("it opens");
-        let open = Open {
-            journal,
-            counter: 0,
-        };
-        (open, loaded)
-    }
-}
-
-/// An open document that counts its proposals.
-struct Open {
-    journal: Box<dyn DocumentJournal>,
-    counter: u64,
-}
-
-impl Open {
-    async fn propose(&mut self, record: impl Into<Bytes>) -> u64 {
-        let record = record.into();
-        let reservation = self.journal.share().reserve(record.len()).await;
-        self.counter += 1;
-        let reservation = reservation.expect("room");
-        let placement = self
-            .journal
-            .propose(reservation, self.counter, record, Urgency::Soon);
-        assert_eq!(placement.expect("accepted"), Placement::Later);
-        self.counter
-    }
-
-    async fn next(&mut self) -> Committed {
-        let mut watch = self.journal.watch();
-        loop {
-            if let Some(committed) = self.journal.next_committed() {
-                return committed;
-            }
-            if let Durability::Failed(error) = &*watch.borrow_and_update() {
-                panic!("{error}");
-            }
-            let moved = tokio::time::timeout(Duration::from_secs(60), watch.changed()).await;
-            moved.expect("delivered in time").expect("a log");
-        }
-    }
-
-    async fn take(&mut self, count: usize) -> Vec<Committed> {
-        let mut taken = Vec::new();
-        while taken.len() < count {
-            taken.push(self.next().await);
-        }
-        taken
-    }
-}
-
-fn records(taken: &[Committed]) -> Vec<(Position, Bytes)> {
-    let pairs = taken.iter();
-    pairs.map(|it| (it.position, it.record.clone())).collect()
-}
 
 /// Both nodes append at once; both deliver the same records at the same positions, each its own
 /// under the counters of its proposals, in order.

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use baton_log::{LogError, LogHealth};
 use baton_presence::Time;
 
+use super::super::document_errors::damaged;
 use super::StreamTask;
 use crate::core::{
     Content, Delivered, DocumentKey, Envelope, OpeningOutput, Question, ReaderOutput, RecordId,
@@ -160,7 +161,7 @@ impl StreamTask {
             OpeningOutput::Opened(opened) => self.documents.opened(key, *opened),
             OpeningOutput::Damaged(at) => {
                 tracing::error!(document = %key, %at, "a snapshot that is needed is damaged");
-                self.documents.damaged(key);
+                self.documents.refuse(key, damaged);
             }
         }
     }
