@@ -86,9 +86,9 @@ pub use output::Output;
 pub use park_preview::ParkPreview;
 pub use reaction::protocol_fault;
 pub use replica::{
-    Decision, HostId, MovedState, OVERHEAD, Park, ParkFull, ParkLimits, ParkReason, ParkState,
-    Placing, Profile, RECOVERABLE, Record, RecordError, ReplicatedState, Snapshot, SnapshotDraft,
-    Snapshots, StateDigests, last_joined_ms, remnant,
+    Decision, Erasure, HostId, MovedState, OVERHEAD, Park, ParkFull, ParkLimits, ParkReason,
+    ParkState, Placing, Profile, RECOVERABLE, Record, RecordError, ReplicatedState, Snapshot,
+    SnapshotDraft, Snapshots, StateDigests, last_joined_ms, remnant,
 };
-pub use room::{Awaited, ClusterEvent, Journal, RecordPlacement, Room, RoomLoad};
+pub use room::{Awaited, ClusterEvent, Journal, RecordPlacement, Room, RoomLoad, erase};
 pub use token::{ResumeToken, Source, TokenHash};

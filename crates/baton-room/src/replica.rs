@@ -28,7 +28,7 @@ mod state;
 mod stored;
 mod write_check;
 
-pub use erasure::remnant;
+pub use erasure::{Erasure, remnant};
 pub use hosts::HostId;
 pub use moved::{MovedState, StateDigests};
 pub use park::{Park, ParkReason, ParkState, RECOVERABLE};

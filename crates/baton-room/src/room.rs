@@ -10,6 +10,7 @@
 //! every call: [`Room::settle`], then [`Room::next_output`] until it is empty.
 
 mod departure;
+mod erasure;
 mod framing;
 mod in_flight;
 mod incoming;
@@ -39,6 +40,7 @@ use crate::replica::{HostId, ReplicatedState, Snapshots};
 use crate::sessions::Sessions;
 use crate::token::ResumeToken;
 
+pub use erasure::erase;
 use in_flight::InFlight;
 use opening_records::opening_records;
 pub use other_hosts::ClusterEvent;

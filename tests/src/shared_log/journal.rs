@@ -123,11 +123,7 @@ impl DocumentJournal for SharedJournal {
     }
 
     fn erase(&mut self) -> Result<(), LogError> {
-        self.shared
-            .lock()
-            .sequence
-            .stored_mut(&self.name)
-            .erase(None);
+        self.shared.lock().sequence.erase(self.handle, None);
         self.count_snapshot(0);
         Ok(())
     }
@@ -137,8 +133,7 @@ impl DocumentJournal for SharedJournal {
         self.shared
             .lock()
             .sequence
-            .stored_mut(&self.name)
-            .erase(Some(remains));
+            .erase(self.handle, Some(remains));
         self.count_snapshot(len);
         Ok(())
     }

@@ -173,6 +173,22 @@ impl Sequence {
         self.documents.entry(Arc::clone(document)).or_default()
     }
 
+    /// Replaces everything that a handle has taken, unless another one has done so.
+    pub(super) fn erase(&mut self, handle: u64, remains: Option<Bytes>) {
+        let Some(open) = self.handles.get(&handle) else {
+            return;
+        };
+        let (document, at) = (Arc::clone(&open.document), open.taken);
+        let stored = self.stored_mut(&document);
+        if stored
+            .snapshot
+            .as_ref()
+            .is_none_or(|(there, _)| *there < at)
+        {
+            stored.erase(at, remains);
+        }
+    }
+
     /// Every document.
     pub(super) fn each(&self) -> impl Iterator<Item = (&Arc<str>, &StoredDocument)> {
         self.documents.iter()
@@ -210,10 +226,9 @@ impl StoredDocument {
         }
     }
 
-    /// Replaces everything up to its end.
-    pub(super) fn erase(&mut self, remains: Option<Bytes>) {
-        let last = self.last();
-        self.snapshot = Some((last, remains.unwrap_or_default()));
-        self.erased = true;
+    /// Replaces everything up to a position.
+    fn erase(&mut self, at: Position, remains: Option<Bytes>) {
+        self.snapshot = Some((at, remains.unwrap_or_default()));
+        self.erased = self.last() == at;
     }
 }

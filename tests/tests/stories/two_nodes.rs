@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use baton_auth::Permissions;
-use baton_server::Settings;
+use baton_log::Journals;
+use baton_server::{Settings, close};
 use baton_sync::control_channel::{Outcome, PeerStatus};
 use baton_tests::{
-    Join, LockState, Pass, RawClient, SharedLog, SharedNode, TestServer, converge, http,
-    one_machine, within,
+    Join, Known, LockState, Pass, RawClient, SharedLog, SharedNode, TestServer, converge, http,
+    millis, one_machine, within,
 };
+use bytes::Bytes;
 
 /// A cluster of two nodes.
 struct TwoNodes {
@@ -200,20 +202,120 @@ async fn a_session_that_goes_on_at_another_node_keeps_its_lock_and_its_fence() {
     assert!(fence < bob.claims().await);
 }
 
+/// What is stored of a document, snapshot and records.
+fn stored(node: &SharedNode, name: &str) -> Vec<Bytes> {
+    let mut stored = Vec::new();
+    node.read_all(&mut |info, loaded| {
+        let loaded = loaded.unwrap();
+        let snapshot = loaded.snapshot.map(|(_, bytes)| bytes);
+        let tail = loaded.tail.into_iter().map(|(_, record)| record);
+        if &*info.name == name {
+            stored.extend(snapshot.into_iter().chain(tail));
+        }
+    })
+    .unwrap();
+    stored
+}
+
+fn holds(stored: &[Bytes], words: &str) -> bool {
+    let is_there = |bytes: &Bytes| {
+        bytes
+            .windows(words.len())
+            .any(|part| part == words.as_bytes())
+    };
+    stored.iter().any(is_there)
+}
+
+/// Everybody at every node is told; and whoever comes back with a copy, at whichever node, does not bring it back.
 #[tokio::test]
-async fn a_document_is_erased_only_where_no_other_node_can_write_it_back() {
+async fn a_document_is_erased_at_all_nodes_while_all_of_them_are_alive() {
+    let nodes = TwoNodes::start().await;
+    let ada = member(&nodes.one, "Ada").await;
+    let bob = nodes.other.connect(Join::stock("notes")).await;
+    ada.types("precious words");
+    bob.sees("precious").await;
+    let fence = ada.takes_lock().await;
+    let eve = member(&nodes.other, "Eve").await;
+    eve.types("set aside");
+    eve.is_parked().await;
+    let away = nodes
+        .one
+        .connect(Join::stock("notes"))
+        .await
+        .vanishes()
+        .await;
+    assert!(holds(&stored(&nodes.first_node, "notes"), "precious"));
+    nodes.other.erase("notes").await.unwrap();
+    for client in [&ada, &bob, &eve] {
+        let reason = client.is_closed_with(close::ERASED).await;
+        assert!(reason.contains("erased"), "{reason}");
+    }
+    let carol = member(&nodes.one, "Carol").await;
+    let dan = member(&nodes.other, "Dan").await;
+    assert_eq!((carol.text(), dan.text()), (String::new(), String::new()));
+    let again = carol.takes_lock().await;
+    assert!(again > fence, "{again:?} comes after {fence:?}");
+    carol.releases(again).await;
+    let join = Join::member("notes", "Ada").remembering(ada.takes_memory());
+    let ada = nodes.other.try_connect(join).await.unwrap();
+    ada.is_closed_with(close::EPOCH).await;
+    for (memory, server) in [
+        (bob.takes_memory(), &nodes.one),
+        (eve.takes_memory(), &nodes.one),
+        (away, &nodes.other),
+    ] {
+        let back = server
+            .connect(Join::stock("notes").remembering(memory))
+            .await;
+        let is_empty = |known: &Known| known.text().is_empty().then_some(());
+        back.until("an empty copy", is_empty).await;
+        back.leaves().await;
+    }
+    dan.types("a new beginning");
+    carol.sees("a new beginning").await;
+    converge(&[&carol, &dan]).await;
+    let stored = stored(&nodes.first_node, "notes");
+    assert!(!holds(&stored, "precious") && !holds(&stored, "set aside"));
+}
+
+/// The node was cut off, and its client typed: the erasure comes before that, and nothing of it counts.
+#[tokio::test]
+async fn edits_that_were_in_flight_come_too_late_for_an_erased_document() {
     let nodes = TwoNodes::start().await;
     let ada = member(&nodes.one, "Ada").await;
     let bob = member(&nodes.other, "Bob").await;
-    ada.types("a secret");
-    converge(&[&ada, &bob]).await;
-    ada.is_saved().await;
-    let refused = nodes.other.erase("notes").await.unwrap_err().to_string();
-    assert!(refused.starts_with("1 other node(s)"), "{refused}");
-    bob.types(", and more");
-    converge(&[&ada, &bob]).await;
-    nodes.log.lose(&nodes.first_node);
+    ada.types("precious words");
+    bob.sees("precious").await;
+    nodes.log.isolate(&nodes.first_node, true);
+    ada.types(", and more");
     nodes.other.erase("notes").await.unwrap();
+    bob.is_closed_with(close::ERASED).await;
+    let carol = member(&nodes.other, "Carol").await;
+    carol.types("new");
+    carol.is_saved().await;
+    nodes.log.isolate(&nodes.first_node, false);
+    ada.is_closed_with(close::ERASED).await;
+    let dan = member(&nodes.one, "Dan").await;
+    converge(&[&carol, &dan]).await;
+    assert_eq!(dan.text(), "new");
+}
+
+#[tokio::test]
+async fn a_document_that_is_open_nowhere_is_erased_as_well() {
+    let nodes = TwoNodes::with(|settings| {
+        TestServer::brisk(settings);
+        settings.unload_after = millis(10);
+    })
+    .await;
+    let ada = member(&nodes.one, "Ada").await;
+    ada.types("precious words");
+    ada.is_saved().await;
+    ada.leaves().await;
+    nodes.other.erase("notes").await.unwrap();
+    assert!(!holds(&stored(&nodes.first_node, "notes"), "precious"));
+    let bob = member(&nodes.one, "Bob").await;
+    assert_eq!(bob.text(), "");
+    assert!(nodes.other.erase("unknown").await.is_err());
 }
 
 #[tokio::test]

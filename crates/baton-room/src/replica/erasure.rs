@@ -1,27 +1,64 @@
-//! The snapshot that takes the place of an erased document.
+//! The erasure of a document, by a record or of one that cannot be read.
 //!
-//! It has no content, but holds that each block was there and is deleted. So a copy that returns,
-//! of any kind of client, brings nothing back: all of it is known, and the client is sent the
-//! deletion. Only what was never here comes in as new. A new epoch ends all sessions, locks and
-//! resume tokens, and tells clients of the channel that their copy is of before.
+//! An erased document has no content, but holds that each block was there and is deleted. So a copy
+//! that returns, of any kind of client, brings nothing back: all of it is known, and the client is
+//! sent the deletion. Only what was never here comes in as new. A new epoch ends all sessions, locks
+//! and resume tokens, and tells clients of the channel that their copy is of before.
+
+use std::collections::BTreeMap;
 
 use baton_presence::{AutoPass, LockSettings, LockState, Mode};
+use baton_sync::compact::rewrite;
 use baton_sync::lib0::write_var_uint;
 use baton_sync::{History, Replica, StateVector};
 use bytes::Bytes;
 
+use super::hosts::Hosts;
+use super::membership::Membership;
 use super::park::ParkReason;
 use super::parks::Parks;
+use super::people::People;
 use super::snapshot::SnapshotDraft;
+use super::state::ReplicatedState;
 use super::stored::Stored;
 use crate::error::SnapshotError;
 
-/// Writes the snapshot of this document without its content, parks and people, in a later epoch.
-pub(super) fn erased(
-    document: &Replica,
-    parks: &Parks,
-    epoch: u32,
-) -> Result<Bytes, SnapshotError> {
+/// An erasure by a record.
+#[derive(Debug)]
+pub struct Erasure {
+    /// Position of the record.
+    pub position: u64,
+    /// The reason for which the document could not be emptied, if it could not: then nothing of it
+    /// is known any more, and an old copy of a client brings its content back.
+    pub trouble: Option<SnapshotError>,
+}
+
+/// Erases the document by the record at `position`, in an epoch that is at least `epoch` and later
+/// than its own. If `unread`, the proposer has not read it, and nothing of it is known any more.
+pub(super) fn erase(state: &mut ReplicatedState, position: u64, epoch: u32, unread: bool) {
+    let epoch = epoch.max(state.epoch().saturating_add(1));
+    let emptied = if unread {
+        Ok(Replica::new())
+    } else {
+        emptied(&state.document, &state.parks)
+    };
+    let (document, trouble) = match emptied {
+        Ok(document) => (document, None),
+        Err(error) => (Replica::new(), Some(error)),
+    };
+    state.parks = Parks::restore(Vec::new(), document.state());
+    state.document = document;
+    state.membership = Membership::new(
+        LockState::new(settings(epoch)),
+        People::restore(BTreeMap::new()),
+        Hosts::default(),
+    );
+    state.last_at = 0;
+    state.erasure = Some(Erasure { position, trouble });
+}
+
+/// Returns the document without its content and that of its parks.
+fn emptied(document: &Replica, parks: &Parks) -> Result<Replica, SnapshotError> {
     let mut document = Replica::load(document.difference(&StateVector::new()))?;
     // Their authors may still have them, and bring them again.
     let sound = parks
@@ -32,7 +69,17 @@ pub(super) fn erased(
         let _not_known = document.apply(update);
     }
     document.apply(&deletion_of_all(&document))?;
-    snapshot(document.everything(), epoch)
+    let emptied = rewrite(&document.everything(), History::Drop);
+    let emptied = emptied.map_err(SnapshotError::NotRemoved)?;
+    Ok(Replica::load(emptied.encoding().clone())?)
+}
+
+const fn settings(epoch: u32) -> LockSettings {
+    LockSettings {
+        epoch,
+        auto_pass: AutoPass::On,
+        mode: Mode::ExclusiveWhenHeld,
+    }
 }
 
 /// Returns the snapshot of a document that cannot be read any more: empty, in this epoch.
@@ -40,25 +87,13 @@ pub(super) fn erased(
 /// # Errors
 /// It could not be encoded: a fault of this crate.
 pub fn remnant(epoch: u32) -> Result<Bytes, SnapshotError> {
-    snapshot(Replica::new().everything(), epoch)
-}
-
-fn snapshot(document: Bytes, epoch: u32) -> Result<Bytes, SnapshotError> {
-    let fold = LockState::new(LockSettings {
-        epoch,
-        auto_pass: AutoPass::On,
-        mode: Mode::ExclusiveWhenHeld,
-    });
+    let locks = LockState::new(settings(epoch)).snapshot();
     let mut draft = SnapshotDraft {
         position: 0,
-        stored: Stored::without_people(document, fold.snapshot()),
+        stored: Stored::without_people(Replica::new().everything(), locks),
         history: History::Drop,
     };
-    let written = draft.write()?;
-    match written.trouble {
-        None => Ok(written.bytes),
-        Some(trouble) => Err(SnapshotError::NotRemoved(trouble)),
-    }
+    Ok(draft.write_as_it_is()?.bytes)
 }
 
 /// Returns an update that deletes everything that a document knows.

@@ -180,6 +180,16 @@ pub enum Record {
         /// The host. [`HostId::ALONE`] stands for a server outside of a cluster.
         host: HostId,
     },
+    /// The document is erased: content, parks, locks and sessions are gone, in a later epoch. On
+    /// one machine the snapshot of what remains takes its place in the log.
+    #[serde(skip)]
+    Erased {
+        /// Least epoch of the document from here on.
+        epoch: u32,
+        /// True if the proposer could not read the document. Then nothing of it is known any more:
+        /// an old copy of a client brings its content back.
+        unread: bool,
+    },
 }
 
 impl Record {

@@ -49,7 +49,14 @@ enum Frame {
         since: u64,
         note: String,
     },
+    Erased {
+        epoch: u32,
+        unread: bool,
+    },
 }
+
+/// First bytes of [`Record::Erased`].
+const ERASED: [u8; 2] = [FRAMED, 3];
 
 /// The stored bytes are no record. The store, or a newer Baton, is at fault; nothing changed.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +92,7 @@ impl Record {
             buffer = postcard::to_extend(&frame, buffer)?;
         }
         let content = self.content();
-        if matches!(content, Self::HostLost { .. }) {
+        if matches!(content, Self::HostLost { .. } | Self::Erased { .. }) {
             return Ok(buffer.into());
         }
         let user_id = content
@@ -123,6 +130,7 @@ impl Record {
             },
             Self::Since { session, since, .. } => Frame::Since { session, since },
             Self::HostLost { host } => Frame::HostLost { host },
+            Self::Erased { epoch, unread } => Frame::Erased { epoch, unread },
             _ => return None,
         })
     }
@@ -161,7 +169,15 @@ impl Record {
                 record: content(rest)?,
             },
             Frame::HostLost { host } => Self::HostLost { host },
+            Frame::Erased { epoch, unread } => Self::Erased { epoch, unread },
         })
+    }
+
+    /// Returns true if stored bytes are a [`Record::Erased`], which takes as long as the document
+    /// is large.
+    #[must_use]
+    pub fn is_erasure(bytes: &[u8]) -> bool {
+        bytes.starts_with(&ERASED)
     }
 
     fn decode_content(bytes: &[u8]) -> Result<Self, RecordError> {
@@ -294,8 +310,17 @@ mod tests {
                     FRAMED, 3, 7, 0xac, 2, 4, b'n', b'o', b'w', b'?', FORMAT, 3, 3, 7,
                 ],
             ),
+            (
+                Record::Erased {
+                    epoch: 300,
+                    unread: true,
+                },
+                &[FRAMED, 4, 0xac, 2, 1],
+            ),
         ];
         for (record, bytes) in framed {
+            let erases = matches!(record, Record::Erased { .. });
+            assert_eq!(Record::is_erasure(bytes), erases);
             assert_eq!(record.encode().unwrap()[..], *bytes, "{record:?}");
             assert_eq!(Record::decode(bytes).unwrap(), record);
         }

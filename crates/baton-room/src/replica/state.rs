@@ -15,7 +15,7 @@ use super::author::Author;
 use super::checked_update::CheckedUpdate;
 use super::effect::Effect;
 use super::entrance::Entrance;
-use super::erasure;
+use super::erasure::{self, Erasure};
 use super::hosts::{HostId, Hosts};
 use super::membership::{Attaching, Membership};
 use super::park::Park;
@@ -31,10 +31,12 @@ use crate::error::{LoadError, SnapshotError};
 pub struct ReplicatedState {
     position: u64,
     pub(super) document: Replica,
-    membership: Membership,
+    pub(super) membership: Membership,
     pub(super) parks: Parks,
     /// The newest time that a record stated, in milliseconds of Unix time.
     pub(super) last_at: u64,
+    /// The last erasure by a record that no loaded snapshot stands for.
+    pub(super) erasure: Option<Erasure>,
     /// Fate of deleted content in snapshots: a setting, which no record depends on.
     history: History,
 }
@@ -77,6 +79,7 @@ impl ReplicatedState {
                 Hosts::restore(stored.hosts),
             ),
             last_at: stored.last_at,
+            erasure: None,
             history,
         })
     }
@@ -111,9 +114,9 @@ impl ReplicatedState {
         self.parks.iter().map(Park::bytes).sum()
     }
 
-    /// Writes the whole state for the log to start from next time, without deleted content. It
-    /// stands for all records up to [`ReplicatedState::position`]. To keep the room waiting for
-    /// less, take a [`Snapshots::draft`](crate::Snapshots::draft).
+    /// Writes the whole state for the log to start from next time, without deleted content, for all
+    /// records up to [`Self::position`]. A [`Snapshots::draft`](crate::Snapshots::draft) keeps the
+    /// room waiting for less.
     ///
     /// # Errors
     /// It could not be encoded: a fault of this crate.
@@ -122,13 +125,10 @@ impl ReplicatedState {
         Ok(self.draft_of(document).write()?.bytes)
     }
 
-    /// Writes the snapshot of this document without its content, parks and people, in this epoch,
-    /// which must be a later one. To be stored instead of everything.
-    ///
-    /// # Errors
-    /// The document failed; [`remnant`](crate::remnant) remains all the same.
-    pub fn erased(&self, epoch: u32) -> Result<Bytes, SnapshotError> {
-        erasure::erased(&self.document, &self.parks, epoch)
+    /// Returns the last erasure by a record after the loaded snapshot.
+    #[must_use]
+    pub const fn erasure(&self) -> Option<&Erasure> {
+        self.erasure.as_ref()
     }
 
     /// The locks, and the sessions that are here.
@@ -262,6 +262,7 @@ impl ReplicatedState {
             }
             Record::Since { record, .. } => self.decide(position, *record, checked, effects),
             Record::HostLost { host } => self.membership.lose_host(position, host, effects),
+            Record::Erased { epoch, unread } => erasure::erase(self, position, epoch, unread),
             record => self.decide(position, record, checked, effects),
         }
         self.position = position;
@@ -308,8 +309,9 @@ impl ReplicatedState {
                 decision,
                 at_ms,
             } => self.decide_park(id, by, decision, at_ms, effects),
-            // A frame within a frame is not read from a log.
-            Record::AttachedTo { .. } | Record::Since { .. } | Record::HostLost { .. } => {}
+            // What `apply` takes is not read from a log within a frame.
+            Record::AttachedTo { .. } | Record::Since { .. } => {}
+            Record::HostLost { .. } | Record::Erased { .. } => {}
         }
     }
 

@@ -9,7 +9,8 @@ use crate::replica::{HostId, Record, ReplicatedState};
 /// other settings. The mode is the document's own: only a new document takes it from the settings.
 ///
 /// In a cluster no host has restarted the document: its caller names the hosts that are lost. A
-/// server outside of the cluster which wrote the log before writes it no more.
+/// server outside of the cluster which wrote the log before writes it no more. Nor has this host a
+/// connection of an earlier room of the document, if that was given up.
 pub(super) fn opening_records(
     state: &ReplicatedState,
     options: &RoomOptions,
@@ -22,17 +23,16 @@ pub(super) fn opening_records(
         mode,
     } = options.lock_settings;
     let enters = (locks.epoch() != epoch).then_some(Record::Epoch(epoch));
-    let restarts = if options.host.is_none() {
-        (!locks.is_empty()).then_some(Record::Presence(Event::Restarted))
-    } else {
-        let host = HostId::ALONE;
-        let is_left = state.hosts().contains(&host);
-        is_left.then_some(Record::HostLost { host })
-    };
+    let is_left = |host: &HostId| state.hosts().contains(host);
+    let left = options.host.map(|own| [HostId::ALONE, own]);
+    let left = left.into_iter().flatten().filter(is_left);
+    let left: Vec<_> = left.map(|host| Record::HostLost { host }).collect();
+    let restarts =
+        (options.host.is_none() && !locks.is_empty()).then_some(Record::Presence(Event::Restarted));
     let passes = locks.auto_pass() != auto_pass;
     let passes = passes.then_some(Event::AutoPassSet(auto_pass));
     let modes = (is_new && locks.mode() != mode).then_some(Event::ModeSet(mode));
     let settings = [passes, modes].into_iter().flatten();
     let began = [enters, restarts].into_iter().flatten();
-    began.chain(settings.map(Record::Presence))
+    began.chain(left).chain(settings.map(Record::Presence))
 }

@@ -3,7 +3,7 @@
 use baton_presence::{Change, Event, Time};
 
 use super::reactions::carry_out;
-use super::{Room, other_hosts};
+use super::{Room, erasure, other_hosts};
 use crate::context::context;
 use crate::intake::{judge_placed, judge_returned, own_merges};
 use crate::message::{ConnectionId, Departure, Ending};
@@ -45,6 +45,9 @@ impl PlacedRecord {
             left,
         } = self;
         room.now = now;
+        if matches!(record, Record::Erased { .. }) {
+            return erasure::carry_out(room, position, record, now);
+        }
         if let Record::HostLost { host } = record {
             other_hosts::remove_awareness(room, host, now);
         }

@@ -195,6 +195,10 @@ impl Client {
             cluster.hosts[host].sent.remove(&connection);
             self.at = None;
         }
+        if why == Some(Ending::Erased) {
+            // What was saved is gone, as it should be.
+            self.saved.clear();
+        }
         if why == Some(Ending::Epoch) {
             panic!("a wrong epoch");
         }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use baton_presence::{LockSnapshot, Rights, Time};
 use baton_room::{
     Arrival, Awaited, ClusterEvent, ConnectionId, Ending, HostId, Incoming, Outgoing, Output,
-    Record, RecordError, RecordPlacement, ResumeToken, Room, RoomOptions,
+    Record, RecordError, RecordPlacement, ResumeToken, Room, RoomOptions, erase,
 };
+use baton_sync::StateVector;
 use baton_testkit::Random;
 use bytes::Bytes;
 
@@ -19,6 +20,19 @@ pub(crate) struct Entry {
     pub(crate) position: u64,
     by: (HostId, u64),
     pub(crate) bytes: Bytes,
+}
+
+impl Entry {
+    fn positioned(&self) -> (u64, Bytes) {
+        (self.position, self.bytes.clone())
+    }
+}
+
+fn options(id: HostId) -> RoomOptions {
+    RoomOptions {
+        host: Some(id),
+        ..RoomOptions::default()
+    }
 }
 
 /// A running server with the document open.
@@ -42,6 +56,20 @@ pub(crate) struct Host {
 struct Mark {
     locks: LockSnapshot,
     vector: Bytes,
+    parks: usize,
+}
+
+/// A fault of the hosts that the checks have to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    /// One host passes over erasures, and keeps the content.
+    Deaf,
+    /// Records about a session do not say what their host knew of it: so edits that were in flight
+    /// are taken although their session has ended with the document.
+    Unframed,
+    /// A host goes on from its own snapshot, without the records that it has not seen.
+    WritesBack,
 }
 
 pub(crate) struct Cluster {
@@ -53,6 +81,10 @@ pub(crate) struct Cluster {
     pub(crate) dead: BTreeSet<HostId>,
     pub(crate) now: Time,
     marks: BTreeMap<u64, Mark>,
+    /// Position of each erasure, with what the document had until then: that stays deleted.
+    pub(crate) erasures: BTreeMap<u64, StateVector>,
+    /// A planted fault.
+    pub(crate) fault: Fault,
     boots: u64,
     connections: u64,
 }
@@ -66,6 +98,8 @@ impl Cluster {
             dead: BTreeSet::new(),
             now: Time::ZERO + Duration::from_secs(1),
             marks: BTreeMap::new(),
+            erasures: BTreeMap::new(),
+            fault: Fault::None,
             boots: 100,
             connections: 0,
         };
@@ -89,15 +123,11 @@ impl Cluster {
             (state.position(), state.snapshot().unwrap())
         });
         let from = snapshot.as_ref().map_or(0, |(position, _)| *position);
+        let writes_back = self.fault == Fault::WritesBack && snapshot.is_some();
         let tail = self.log.iter().filter(|entry| entry.position > from);
-        let tail: Vec<_> = tail
-            .map(|entry| (entry.position, entry.bytes.clone()))
-            .collect();
-        let options = RoomOptions {
-            host: Some(id),
-            ..RoomOptions::default()
-        };
-        let room = Room::open(options, snapshot.as_ref(), &tail, self.now).unwrap();
+        let tail = tail.filter(|entry| !(writes_back && Record::is_erasure(&entry.bytes)));
+        let tail: Vec<_> = tail.map(Entry::positioned).collect();
+        let room = Room::open(options(id), snapshot.as_ref(), &tail, self.now).unwrap();
         self.hosts.push(Host {
             id,
             room,
@@ -138,12 +168,16 @@ impl Cluster {
     }
 
     pub(crate) fn input<R>(&mut self, host: usize, input: impl FnOnce(&mut Room, Time) -> R) -> R {
-        let now = self.now;
+        let (now, fault) = (self.now, self.fault);
         let host = &mut self.hosts[host];
         let result = input(&mut host.room, now);
         let (counter, outbox) = (&mut host.counter, &mut host.outbox);
         let settled = host.room.settle(now, |record: &Record, _: Awaited| {
             *counter += 1;
+            let record = match record {
+                Record::Since { record, .. } if fault == Fault::Unframed => record,
+                record => record,
+            };
             outbox.push_back((*counter, record.encode()?));
             Ok::<_, RecordError>(RecordPlacement::Later(*counter))
         });
@@ -209,13 +243,63 @@ impl Cluster {
         };
         self.hosts[host].taken += 1;
         let own = (entry.by.0 == id).then_some(entry.by.1);
-        let (position, record) = (entry.position, Record::decode(&entry.bytes).unwrap());
+        let (position, mut record) = (entry.position, Record::decode(&entry.bytes).unwrap());
+        let erases = matches!(record, Record::Erased { .. });
+        if erases && self.fault == Fault::Deaf && host == 0 {
+            record = Record::HostLost {
+                host: HostId(u64::MAX),
+            };
+        }
+        let erased = self.erasures.range(..position).next_back();
+        let is_late = erased.is_some_and(|(erased, _)| match record.content() {
+            Record::Update { session, .. } | Record::Suggested { session, .. } => {
+                session.0 < *erased
+            }
+            _ => false,
+        });
+        let content = |host: &Host| {
+            let state = host.room.state();
+            (state.document().state().vector(), state.parks().count())
+        };
+        let before = content(&self.hosts[host]);
         self.input(host, |room, now| {
             room.commit(position, own, record, now);
             room.durable(position, now);
         });
+        if is_late {
+            let now = content(&self.hosts[host]);
+            assert!(
+                now == before,
+                "an edit of before an erasure counts at {position}"
+            );
+        }
+        if erases {
+            self.erasures.entry(position).or_insert(before.0);
+        }
         self.check(host, position);
+        if erases {
+            self.reopen(host);
+        }
         true
+    }
+
+    /// Opens the document of a host again. The mark of an opening is in the log behind all that the
+    /// host has proposed.
+    fn reopen(&mut self, host: usize) {
+        while self.sequence(host) {}
+        let all: Vec<_> = self.log.iter().map(Entry::positioned).collect();
+        let there = &mut self.hosts[host];
+        there.room = Room::open(options(there.id), None, &all, self.now).unwrap();
+        there.taken = all.len();
+        self.input(host, |_, _| ());
+        self.look_for_dead(host);
+        let position = all.last().unwrap().0;
+        self.check(host, position);
+    }
+
+    /// A host erases the document.
+    pub(crate) fn erase(&mut self, host: usize, epoch: u32) {
+        self.input(host, |room, now| erase(room, epoch, now));
     }
 
     /// Compares the state of a host with that of the others at the same position.
@@ -236,9 +320,19 @@ impl Cluster {
         let mark = Mark {
             locks: locks.snapshot(),
             vector: state.document().encoded_vector(),
+            parks: state.parks().count(),
         };
+        for (at, content) in self.erasures.range(..=position) {
+            let deleted = state.document().state().deletes();
+            for (client, clock) in content.iter() {
+                let is_deleted = clock == 0 || deleted.contains(client, 0, clock);
+                assert!(is_deleted, "what was erased at {at} is back at {position}");
+            }
+        }
         if let Some(before) = self.marks.range(..position).next_back() {
-            assert!(before.1.locks.last_fence <= mark.locks.last_fence);
+            let (before, locks) = (&before.1.locks, &mark.locks);
+            let later = before.epoch < locks.epoch;
+            assert!(later || before.last_fence <= locks.last_fence);
         }
         let there = self.marks.entry(position);
         match there {
@@ -289,11 +383,7 @@ impl Cluster {
 
     /// Checks that all hosts have the same state, which is that of the log.
     pub(crate) fn agrees(&self) {
-        let all: Vec<_> = self
-            .log
-            .iter()
-            .map(|entry| (entry.position, entry.bytes.clone()))
-            .collect();
+        let all: Vec<_> = self.log.iter().map(Entry::positioned).collect();
         let whole = Room::open(RoomOptions::default(), None, &all, self.now).unwrap();
         let expected = whole.state().snapshot().unwrap();
         for host in &self.hosts {

@@ -8,7 +8,7 @@ use baton_sync::scan::scan;
 use baton_testkit::Random;
 
 use crate::client::Client;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Fault};
 
 /// Runs of the test; more with the variable `BATON_RUNS`.
 const RUNS: u64 = 60;
@@ -23,9 +23,10 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, fault: Fault) -> Self {
         let mut random = Random::from_seed(seed);
-        let cluster = Cluster::new(random.within(2..4));
+        let mut cluster = Cluster::new(random.within(2..4));
+        cluster.fault = fault;
         let clients = (1..=random.within(2..6)).map(Client::new).collect();
         Self {
             cluster,
@@ -77,6 +78,10 @@ impl World {
             86..92 => {
                 let time = random.millis(10, 2_500);
                 cluster.pass(time);
+            }
+            92 if random.chance(40) => {
+                let host = random.below(cluster.hosts.len());
+                cluster.erase(host, 1);
             }
             92..94 => {
                 let host = random.below(cluster.hosts.len());
@@ -187,15 +192,16 @@ impl World {
     }
 }
 
-fn run(seed: u64) -> (usize, usize) {
-    let mut world = World::new(seed);
+fn run(seed: u64, fault: Fault) -> (usize, usize, usize) {
+    let mut world = World::new(seed, fault);
     for _ in 0..STEPS {
         world.step();
     }
     world.rest();
     world.check();
     let saved = world.clients.iter().map(|client| client.saved.len()).sum();
-    (world.cluster.log.len(), saved)
+    let cluster = &world.cluster;
+    (cluster.log.len(), saved, cluster.erasures.len())
 }
 
 #[test]
@@ -208,13 +214,22 @@ fn all_hosts_agree_at_each_position_whatever_happens() {
         Ok(runs) => runs.parse().unwrap(),
         Err(_) => RUNS,
     };
-    let (mut records, mut saved) = (0, 0);
+    let (mut records, mut saved, mut erasures) = (0, 0, 0);
     for seed in first..first + runs {
-        let ran = std::panic::catch_unwind(|| run(seed));
-        let (of_log, of_clients) = ran.unwrap_or_else(|_| panic!("BATON_SEED={seed}"));
+        let ran = std::panic::catch_unwind(|| run(seed, Fault::None));
+        let (of_log, of_clients, erased) = ran.unwrap_or_else(|_| panic!("BATON_SEED={seed}"));
         records += of_log;
         saved += of_clients;
+        erasures += erased;
     }
-    eprintln!("{records} records, {saved} messages were called saved");
-    assert!(saved > 0);
+    eprintln!("{records} records, {saved} messages were called saved, {erasures} erasures");
+    assert!(saved > 0 && (erasures > 0 || runs < RUNS));
+}
+
+#[test]
+fn content_that_comes_back_after_an_erasure_is_found_whatever_brings_it_back() {
+    for fault in [Fault::Deaf, Fault::Unframed, Fault::WritesBack] {
+        let finds = |seed| std::panic::catch_unwind(|| run(seed, fault)).is_err();
+        assert!((1..=RUNS).any(finds), "{fault:?} is not found");
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use baton_presence::Event;
+use baton_presence::{Event, Presence};
 use baton_room::{
-    ClusterEvent, ConnectionId, Departure, Incoming, MissedUpdates, Outgoing, Record, SyncKind,
+    ClusterEvent, ConnectionId, Departure, Ending, Incoming, MissedUpdates, Outgoing, Record,
+    SyncKind,
 };
 use baton_sync::control_channel::{
     ClientMessage, ErrorCode, FencingToken, PeerStatus, ServerMessage,
@@ -571,4 +572,63 @@ fn an_edit_that_lacks_others_at_its_position_comes_when_another_host_brings_them
         cluster.run();
     }
     assert_eq!(clocks(&cluster), [6, 6]);
+}
+
+/// The edit was on its way when the document was erased, and is placed behind that.
+#[test]
+fn an_edit_behind_an_erasure_changes_nothing_and_its_client_is_told() {
+    let mut cluster = Cluster::new(2);
+    let mut ada = holder(&mut cluster);
+    let fence = only(&ada);
+    let mut bob = Client::new(2);
+    bob.connect(&mut cluster, 1);
+    run(&mut cluster, &mut [&mut ada, &mut bob]);
+    ada.types(&mut cluster, "b", "before");
+    run(&mut cluster, &mut [&mut ada, &mut bob]);
+    cluster.erase(1, 7);
+    assert!(cluster.sequence(1));
+    ada.types(&mut cluster, "b", " and after");
+    let (of_ada, of_bob) = (ada.at.unwrap().1, bob.at.unwrap().1);
+    cluster.run();
+    for (host, connection) in [(0, of_ada), (1, of_bob)] {
+        let closed = cluster.hosts[host].closed.get(&connection);
+        assert_eq!(closed, Some(&Ending::Erased));
+        let state = cluster.hosts[host].room.state();
+        assert!(state.erasure().unwrap().trouble.is_none());
+        assert_eq!((state.epoch(), state.parks().count()), (7, 0));
+        let known = state.document().state();
+        assert!(
+            known
+                .clocks()
+                .all(|(id, clock)| known.deletes().contains(id, 0, clock))
+        );
+    }
+    let mut carol = Client::new(3);
+    carol.connect(&mut cluster, 0);
+    run(&mut cluster, &mut [&mut carol]);
+    carol.acquires(&mut cluster, "a");
+    run(&mut cluster, &mut [&mut carol]);
+    let again = only(&carol);
+    assert!(again.epoch > fence.epoch && again.position > fence.position);
+    cluster.agrees();
+}
+
+/// A session that began behind the erasure has no connection: nobody would have ended it.
+#[test]
+fn a_session_that_began_at_a_room_which_is_gone_is_without_a_connection() {
+    let mut cluster = Cluster::new(2);
+    let mut ada = Client::new(1);
+    cluster.erase(1, 7);
+    ada.connect(&mut cluster, 0);
+    assert!(cluster.sequence(1));
+    cluster.run();
+    assert_eq!(
+        ada.at.map(|(_, at)| cluster.hosts[0].closed[&at]),
+        Some(Ending::Erased)
+    );
+    for host in &cluster.hosts {
+        let locks = host.room.state().locks();
+        assert!(locks.peers().all(|peer| peer.presence == Presence::Away));
+    }
+    cluster.agrees();
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use baton_presence::{Rights, Time};
 use baton_room::{
-    Arrival, ConnectionId, Departure, ERASED, Ending, Identity, Incoming, Outgoing, Output,
-    Receipts, ResumeToken, RoomOptions, Source, SyncKind, ToClose,
+    Arrival, ConnectionId, Departure, Ending, Identity, Incoming, Outgoing, Output, Receipts,
+    ResumeToken, RoomOptions, Source, SyncKind,
 };
 use baton_sync::compressed_update::decompress;
 use baton_sync::control_channel::{
@@ -108,11 +108,12 @@ impl Table {
     /// The document is erased, in this epoch, and opened again.
     pub(crate) fn erase(&mut self, epoch: u32) {
         let now = self.now;
-        self.room
-            .close(ToClose::All, Ending::Erased, ERASED.to_owned(), now);
+        baton_room::erase(&mut self.room, epoch, now);
         self.settle();
-        let erased = self.room.state().erased(epoch).unwrap();
-        self.store(erased);
+        let state = self.room.state();
+        assert!(state.erasure().unwrap().trouble.is_none());
+        let remains = state.snapshot().unwrap();
+        self.store(remains);
         self.restart();
     }
 

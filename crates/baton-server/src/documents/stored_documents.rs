@@ -5,14 +5,21 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use baton_log::{Journals, LogError};
-use baton_room::{SnapshotError, last_joined_ms, remnant};
+use baton_log::{DocumentJournal, Journals, LogError, Urgency};
+use baton_room::{Record, RecordError, SnapshotError, last_joined_ms, remnant};
 
 use crate::documents::open_document::NotErased;
 use crate::documents::registry::{OpenError, Registry};
 
 /// Most attempts to open a document that leaves memory at the same moment.
 const TRIES: usize = 8;
+
+/// Longest wait for the position of an erasure.
+const PLACED_WITHIN: Duration = Duration::from_secs(30);
+
+/// Seconds by which the epoch of a document that cannot be read is put later than the present time:
+/// it has to be later than the document's own, which is not known.
+const UNKNOWN_EPOCH: u32 = 24 * 60 * 60;
 
 /// One stored document of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +50,8 @@ impl std::fmt::Display for StoredDocument {
     }
 }
 
-/// The reason for which a document was not erased. What is stored of it is unchanged; its
-/// connections may have been closed.
+/// The reason for which a document was not erased. What is stored of it is unchanged, unless the
+/// variant says otherwise; its connections may have been closed.
 #[derive(Debug, thiserror::Error)]
 pub enum EraseError {
     /// Nothing is stored under that name.
@@ -52,21 +59,20 @@ pub enum EraseError {
         "there is no document {0:?}; nothing was changed; `baton list` shows the documents that exist"
     )]
     Unknown(String),
-    /// Other nodes of the cluster are alive. One of them may have the document open, and would
-    /// write it back with its next snapshot.
+    /// The log does not say that the erasure has its position. It takes effect if it gets one.
     #[error(
-        "{others} other node(s) of this cluster may have the document open and would write it back; nothing was erased; stop them, erase, and start them again"
+        "the log does not answer: the document is erased once it does, unless this server ends before; see `/readyz`, and erase it again if `baton list` still shows it then"
     )]
-    OtherNodes {
-        /// The number of the other nodes.
-        others: usize,
-    },
+    Unanswered,
     /// The store cannot be read or written.
     #[error("{0}")]
     Log(#[from] LogError),
     /// The remnant that replaces its content could not be made.
     #[error("the remnant that replaces the document could not be made: {0}; nothing was erased")]
-    Remains(#[from] SnapshotError),
+    Remains(#[from] Arc<SnapshotError>),
+    /// The record of the erasure could not be made: a fault of this project.
+    #[error("the record of the erasure could not be made: {0}; nothing was erased")]
+    Record(#[from] RecordError),
     /// The document could not be opened.
     #[error("the document could not be opened: {0}; nothing was erased; try again")]
     Open(String),
@@ -106,14 +112,6 @@ pub(crate) async fn erase(registry: &Registry, name: &str) -> Result<(), EraseEr
     if !registry.holds(name).await? {
         return Err(EraseError::Unknown(name.to_owned()));
     }
-    if let Some(node) = registry.log().node() {
-        let leases = node.leases();
-        let others = leases.iter().filter(|lease| lease.boot != node.boot());
-        match others.count() {
-            0 => {}
-            others => return Err(EraseError::OtherNodes { others }),
-        }
-    }
     // Seconds since 1970, like the epochs of restores: so it is later than the epoch of any earlier
     // backup once that is restored.
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -129,6 +127,7 @@ pub(crate) async fn erase(registry: &Registry, name: &str) -> Result<(), EraseEr
                 match erased {
                     Ok(()) => return Ok(registry.log().flush().await?),
                     Err(NotErased::Gone(gone)) => last = gone.to_string(),
+                    Err(NotErased::Unanswered) => return Err(EraseError::Unanswered),
                     Err(NotErased::Log(error)) => return Err(error.into()),
                     Err(NotErased::Snapshot(error)) => return Err(error.into()),
                 }
@@ -147,15 +146,43 @@ pub(crate) async fn erase(registry: &Registry, name: &str) -> Result<(), EraseEr
 /// content back.
 async fn erase_unread(registry: &Registry, name: &str, epoch: u32) -> Result<(), EraseError> {
     let (log, document) = (Arc::clone(registry.log()), name.to_owned());
-    let erasing = tokio::task::spawn_blocking(move || {
-        let mut open = log.open_unread(&document)?;
-        let epoch = epoch.max(log.epoch().saturating_add(1));
-        open.erase_leaving(remnant(epoch)?)?;
-        Ok::<_, EraseError>(())
-    });
-    match erasing.await {
-        Ok(erased) => erased?,
-        Err(error) => return Err(EraseError::Open(error.to_string())),
+    let opening = tokio::task::spawn_blocking(move || log.open_unread(&document));
+    let opened = opening.await;
+    let mut open = opened.map_err(|error| EraseError::Open(error.to_string()))??;
+    let mut epoch = epoch.max(registry.log().epoch().saturating_add(1));
+    if registry.log().node().is_some() {
+        epoch = epoch.saturating_add(UNKNOWN_EPOCH);
+        let placed = tokio::time::timeout(PLACED_WITHIN, place_erasure(&mut *open, epoch)).await;
+        placed.map_err(|_| EraseError::Unanswered)??;
     }
+    open.erase_leaving(remnant(epoch).map_err(Arc::new)?)?;
+    drop(open);
     Ok(registry.log().flush().await?)
+}
+
+/// Lets the nodes that have the document open drop what they have of it: each is at the same state
+/// then as one that opens the document later.
+async fn place_erasure(open: &mut dyn DocumentJournal, epoch: u32) -> Result<(), EraseError> {
+    let record = Record::Erased {
+        epoch,
+        unread: true,
+    };
+    let record = record.encode()?;
+    let share = open.share();
+    let reservation = share.nothing(record.len());
+    let mut news = open.watch();
+    open.propose(reservation, 1, record, Urgency::Now)?;
+    loop {
+        while let Some(committed) = open.next_committed() {
+            if committed.own.is_some() {
+                return Ok(());
+            }
+        }
+        if news.changed().await.is_err() {
+            return Err(LogError::Closed.into());
+        }
+        if let Some(failure) = open.failure() {
+            return Err((*failure).clone().into());
+        }
+    }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use baton_log::{LogError, Reservation};
 use baton_presence::Time;
-use baton_room::{ConnectionId, Departure, Ending, Room, ToClose, remnant};
+use baton_room::{ConnectionId, Departure, Ending, Erasure, Room, ToClose};
 use tokio::sync::oneshot;
 
 use super::awareness_relay::AwarenessRelay;
@@ -65,6 +65,11 @@ pub(super) struct DocumentState {
     sleeps_until: Option<Time>,
     durability: DurabilityNews,
     snapshots: SnapshotSchedule,
+    /// Position of an erasure that came before the document was opened, if the log still has what
+    /// was before it.
+    erased_before: Option<u64>,
+    /// Callers that wait until the document is erased.
+    erasers: Vec<oneshot::Sender<Result<(), NotErased>>>,
     /// The document's share of the limits that hold for all documents together.
     account: StorageAccount,
 }
@@ -79,6 +84,11 @@ impl DocumentState {
         account: StorageAccount,
         now: Time,
     ) -> Self {
+        let erased_before = position(room.state().erasure());
+        let mut snapshots = SnapshotSchedule::default();
+        if erased_before.is_some() {
+            snapshots.want();
+        }
         Self {
             room,
             journal,
@@ -88,7 +98,9 @@ impl DocumentState {
             idle_since: Some(now),
             sleeps_until: None,
             durability: DurabilityNews::Awaited,
-            snapshots: SnapshotSchedule::default(),
+            snapshots,
+            erased_before,
+            erasers: Vec::new(),
             account,
         }
     }
@@ -107,6 +119,11 @@ impl DocumentState {
     /// room of connections that ended.
     pub(super) fn classify(&mut self, kind: StepKind, has_departures: bool) -> WorkClass {
         let placed = StepKind::Update(self.journal.next_bytes());
+        let kind = if self.journal.next_erases() {
+            StepKind::Snapshot
+        } else {
+            kind
+        };
         self.class_of(kind, has_departures)
             .max(classify(placed, &DocumentSize::default()))
     }
@@ -184,6 +201,7 @@ impl DocumentState {
 
     /// Gives the room what the log has placed and then its input, and the room's records to the
     /// log. The reservation pays for the records; the log is overdrawn by what it does not cover.
+    /// An erased document takes no input.
     ///
     /// # Errors
     /// The log takes no records, or a record cannot be encoded or decoded. The room cannot go on.
@@ -195,6 +213,10 @@ impl DocumentState {
     ) -> Result<(), StepError> {
         let (room, journal) = (&mut self.room, &mut self.journal);
         journal.take_in(room, &mut reservation, now)?;
+        if self.is_erased() {
+            return Ok(());
+        }
+        let (room, journal) = (&mut self.room, &mut self.journal);
         self.account.open(room, journal.log());
         input(room, now);
         self.account.close(room);
@@ -326,21 +348,9 @@ impl DocumentState {
         self.journal.is_settled() && !self.snapshots.is_writing()
     }
 
-    /// Replaces the stored content by a remnant that tells old copies that they are erased, in an
-    /// epoch that is at least `epoch` and later than the document's own.
-    pub(super) fn erase(&mut self, epoch: u32, name: &str) -> Result<(), NotErased> {
-        let epoch = epoch.max(self.room.state().epoch().saturating_add(1));
-        let remains = self.room.state().erased(epoch).or_else(|error| {
-            tracing::error!(
-                document = name,
-                %error,
-                "the document could not be read: it is erased, but an old copy of a client brings its content back"
-            );
-            remnant(epoch)
-        })?;
-        self.journal.erase_leaving(remains)?;
-        self.account.erased();
-        Ok(())
+    /// Returns true if a record has erased the document since it was opened. It must leave memory.
+    pub(super) fn is_erased(&self) -> bool {
+        position(self.room.state().erasure()) != self.erased_before
     }
 
     /// Gives the log back now. A large room is dropped on a thread that no task waits for.
@@ -351,6 +361,10 @@ impl DocumentState {
             tokio::task::spawn_blocking(move || drop(room));
         }
     }
+}
+
+fn position(erasure: Option<&Erasure>) -> Option<u64> {
+    erasure.map(|erasure| erasure.position)
 }
 
 fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {

@@ -1,5 +1,7 @@
 //! The errors of an open document.
 
+use std::sync::Arc;
+
 use baton_log::LogError;
 use baton_room::{RecordError, SnapshotError};
 
@@ -29,14 +31,17 @@ pub(crate) enum JoinError {
     Full(usize),
 }
 
-/// The reason for which a document was not erased. Its content is unchanged; its clients may have
-/// been disconnected, and reconnect.
-#[derive(Debug, thiserror::Error)]
+/// The reason for which a document was not erased. Its content is unchanged, unless the variant
+/// says otherwise; its clients may have been disconnected, and reconnect.
+#[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum NotErased {
     #[error(transparent)]
     Gone(#[from] Gone),
+    /// The log does not say that the erasure has its position. It may get it later.
+    #[error("the log does not answer")]
+    Unanswered,
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
+    Snapshot(#[from] Arc<SnapshotError>),
 }

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use baton_log::{Journals, LogError};
 use baton_presence::Time;
 use baton_room::{
-    Arrival, ConnectionId, Departure, ERASED, Ending, HostId, OVERHEAD, Room, Snapshot,
-    SnapshotDraft, SnapshotError, ToClose,
+    Arrival, ConnectionId, Departure, Ending, HostId, OVERHEAD, Room, Snapshot, SnapshotDraft,
+    SnapshotError, ToClose,
 };
+use tokio::sync::oneshot;
 
 use super::document_state::{DurabilityNews, NextWake};
 use super::error::{Gone, JoinError, NotErased, StepError};
@@ -24,6 +25,9 @@ use crate::config::Settings;
 use crate::connection::pending_flushes::PendingFlushes;
 use crate::connection::socket_writer::SocketWriter;
 use crate::documents::work_cost::StepKind;
+
+/// Longest wait for the position of an erasure.
+const PLACED_WITHIN: Duration = Duration::from_secs(30);
 
 impl OpenDocument {
     /// Appends the records of the opening itself (after a restart, or about nodes that are gone),
@@ -190,26 +194,29 @@ impl OpenDocument {
         }
     }
 
-    /// Erases the document, in an epoch that is at least `epoch` and later than its own, and leaves
-    /// memory: its clients are told, then a remnant replaces the log. The erasure is durable once
-    /// the log has been flushed.
+    /// Erases the document, in an epoch that is at least `epoch` and later than its own: at the
+    /// position of that record it leaves memory on every node, its clients are told, and what
+    /// remains replaces the log. The erasure is durable once the log has been flushed.
     pub(crate) async fn erase(self: &Arc<Self>, epoch: u32) -> Result<(), NotErased> {
         let reservation = self.reserve_patiently(OVERHEAD).await;
+        let (told, erased) = oneshot::channel();
         let document = Arc::clone(self);
-        let erase =
-            move |held: &mut MaybeState, pending: &mut PendingFlushes| -> Result<_, NotErased> {
-                document.step_held(held, reservation, pending, |room, now| {
-                    room.close(ToClose::All, Ending::Erased, ERASED.to_owned(), now);
-                })?;
-                pending.flush();
-                let state = held.as_mut().ok_or(Gone)?;
-                state.erase(epoch, document.name())?;
-                document.end(held);
-                Ok(())
-            };
+        let propose = move |held: &mut MaybeState, pending: &mut PendingFlushes| {
+            held.as_mut().ok_or(Gone)?.await_erasure(told);
+            // On one machine it is gone by then. The channel tells the reason.
+            let _gone = document.step_held(held, reservation, pending, |room, now| {
+                baton_room::erase(room, epoch, now);
+            });
+            Ok::<_, Gone>(())
+        };
         let (kind, mut pending) = (StepKind::Snapshot, PendingFlushes::default());
-        let erasing = self.run(kind, &mut pending, erase);
-        erasing.await?
+        self.run(kind, &mut pending, propose).await??;
+        pending.flush();
+        match tokio::time::timeout(PLACED_WITHIN, erased).await {
+            Ok(Ok(erased)) => erased,
+            Ok(Err(_)) => Err(Gone.into()),
+            Err(_) => Err(NotErased::Unanswered),
+        }
     }
 
     /// Returns true if a snapshot is to be written although the document is in use.

@@ -60,13 +60,20 @@ impl RoomJournal {
         self.next.as_ref().map_or(0, |next| next.record.len())
     }
 
+    /// Returns true if the next record to be taken in erases the document.
+    pub(super) fn next_erases(&self) -> bool {
+        let next = self.next.as_ref();
+        next.is_some_and(|next| Record::is_erasure(&next.record))
+    }
+
     /// Returns true if every record is placed and durable, and the room has it.
     pub(super) fn is_settled(&self) -> bool {
         self.next.is_none() && self.log.is_settled()
     }
 
     /// Gives the room the records that the log has placed, up to a portion. Returns true if there
-    /// was one. In a cluster a record that was delivered is durable.
+    /// was one. In a cluster a record that was delivered is durable. An erasure is a portion of its
+    /// own: the room takes nothing after it.
     ///
     /// # Errors
     /// A record cannot be decoded, or the log takes no records. The room cannot go on.
@@ -83,7 +90,8 @@ impl RoomJournal {
                 break;
             };
             let bytes = next.record.len().max(LEAST_RECORD);
-            if taken > 0 && taken + bytes > TAKEN_AT_ONCE {
+            let erases = Record::is_erasure(&next.record);
+            if taken > 0 && (erases || taken + bytes > TAKEN_AT_ONCE) {
                 self.next = Some(next);
                 break;
             }
@@ -92,6 +100,9 @@ impl RoomJournal {
             room.commit(next.position.get(), next.own, record, now);
             self.settle(room, reservation, now)?;
             last = Some(next.position);
+            if erases {
+                break;
+            }
         }
         if let Some(position) = last {
             room.durable(position.get(), now);
@@ -101,7 +112,8 @@ impl RoomJournal {
     }
 
     /// Gives the room's proposals to the log. The reservation pays for them; the log is overdrawn
-    /// by what it does not cover.
+    /// by what it does not cover. On one machine an erasure is no record: what remains takes the
+    /// place of all.
     ///
     /// # Errors
     /// The log takes no records, or a record cannot be encoded. The room cannot go on.
@@ -111,8 +123,12 @@ impl RoomJournal {
         reservation: &mut Reservation,
         now: Time,
     ) -> Result<(), StepError> {
-        let (log, proposed) = (&mut self.log, &mut self.proposed);
+        let (log, proposed, is_shared) = (&mut self.log, &mut self.proposed, &self.is_shared);
         room.settle(now, |record: &Record, awaited: Awaited| {
+            if matches!(record, Record::Erased { .. }) && !*is_shared {
+                let last = log.last().get();
+                return Ok(baton_room::RecordPlacement::At(last));
+            }
             let urgency = match awaited {
                 _ if record.is_urgent() => Urgency::Now,
                 Awaited::Yes => Urgency::Soon,

@@ -22,6 +22,8 @@ pub(super) struct SnapshotSchedule {
     /// Bytes of the tail at which to try again after a failure: neither commits nor unloading may
     /// cause attempt after attempt.
     retry_at_bytes: u64,
+    /// True if one is wanted however short the tail is.
+    wanted: bool,
 }
 
 impl SnapshotSchedule {
@@ -32,7 +34,12 @@ impl SnapshotSchedule {
 
     /// Returns true if the tail of a document in use is long enough for a snapshot.
     pub(super) fn is_due(&self, tail_bytes: u64, compact_after: u64) -> bool {
-        tail_bytes >= compact_after.max(self.last_bytes).max(self.retry_at_bytes)
+        self.wanted || tail_bytes >= compact_after.max(self.last_bytes).max(self.retry_at_bytes)
+    }
+
+    /// Notes that the log holds something that has to leave it soon.
+    pub(super) const fn want(&mut self) {
+        self.wanted = true;
     }
 
     /// Returns true if the tail of an idle document is long enough for a snapshot.
@@ -53,12 +60,14 @@ impl SnapshotSchedule {
             writing: false,
             last_bytes: bytes,
             retry_at_bytes: 0,
+            wanted: false,
         };
     }
 
     /// Notes that the snapshot could not be made or stored: the next one waits for twice the tail.
     pub(super) const fn failed(&mut self, tail_bytes: u64) {
         self.writing = false;
+        self.wanted = false;
         self.retry_at_bytes = tail_bytes.saturating_mul(2).saturating_add(1);
     }
 }
@@ -84,6 +93,21 @@ mod tests {
         assert!(!schedule.is_due(999, 1000) && schedule.is_due(1000, 1000));
         schedule.stored(5000);
         assert!(!schedule.is_due(4999, 1000) && schedule.is_due(5000, 1000));
+    }
+
+    #[test]
+    fn one_that_is_wanted_is_due_once_however_short_the_tail_is() {
+        for fails in [false, true] {
+            let mut schedule = SnapshotSchedule::default();
+            schedule.want();
+            assert!(schedule.is_due(0, 1000) && schedule.begin());
+            if fails {
+                schedule.failed(5);
+            } else {
+                schedule.stored(5);
+            }
+            assert!(!schedule.is_due(5, 1000));
+        }
     }
 
     #[test]

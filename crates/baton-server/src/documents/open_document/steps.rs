@@ -337,6 +337,12 @@ impl OpenDocument {
             return Ok(StepResult::default());
         }
         let previews = state.deliver(pending);
+        if state.is_erased() {
+            pending.flush();
+            state.finish_erasure(&self.name);
+            self.end(held);
+            return Err(Gone);
+        }
         state.relay_due(&self.name, now);
         let has_more = state.has_more();
         self.has_more.store(has_more, Ordering::Relaxed);

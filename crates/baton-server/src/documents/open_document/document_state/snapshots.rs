@@ -1,13 +1,58 @@
-//! The snapshots of a document: when one is due, and its way into the log.
+//! The snapshots of a document: when one is due, its way into the log, and the one that remains of
+//! an erased document.
+
+use std::sync::Arc;
 
 use baton_log::Position;
 use baton_presence::Time;
 use baton_room::{RetiredReplica, Snapshot, SnapshotDraft, SnapshotError};
 
+use tokio::sync::oneshot;
+
 use super::DocumentState;
 use crate::config::Settings;
+use crate::documents::open_document::NotErased;
 
 impl DocumentState {
+    /// Notes a caller that waits until the document is erased. It gets no answer if the document
+    /// leaves memory for another reason.
+    pub(in crate::documents::open_document) fn await_erasure(
+        &mut self,
+        eraser: oneshot::Sender<Result<(), NotErased>>,
+    ) {
+        self.erasers.push(eraser);
+    }
+
+    /// Replaces what is stored of an erased document by what remains of it, and tells the callers
+    /// that wait for it.
+    pub(in crate::documents::open_document) fn finish_erasure(&mut self, name: &str) {
+        let trouble = self.room.state().erasure();
+        if let Some(error) = trouble.and_then(|erasure| erasure.trouble.as_ref()) {
+            tracing::error!(
+                document = name,
+                %error,
+                "the document could not be emptied: it is erased, but an old copy of a client brings its content back"
+            );
+        }
+        let replaced = self.store_remnant();
+        self.account.erased();
+        for eraser in self.erasers.drain(..) {
+            // A caller that has gone needs no answer.
+            let _gone = eraser.send(replaced.clone());
+        }
+        match replaced {
+            Ok(()) => tracing::info!(document = name, "the document was erased"),
+            Err(error) => {
+                tracing::error!(document = name, %error, "what remains of an erased document could not be stored");
+            }
+        }
+    }
+
+    fn store_remnant(&mut self) -> Result<(), NotErased> {
+        let remains = self.room.state().snapshot().map_err(Arc::new)?;
+        Ok(self.journal.erase_leaving(remains)?)
+    }
+
     /// Returns true if a snapshot is to be written now: the log has grown, or the document is near
     /// its limit.
     pub(in crate::documents::open_document) fn snapshot_is_due(
