@@ -56,7 +56,7 @@ enum Frame {
 }
 
 /// First bytes of [`Record::Erased`].
-const ERASED: [u8; 2] = [FRAMED, 3];
+const ERASED: [u8; 2] = [FRAMED, 4];
 
 /// The stored bytes are no record. The store, or a newer Baton, is at fault; nothing changed.
 #[derive(Debug, thiserror::Error)]
