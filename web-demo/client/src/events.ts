@@ -48,43 +48,43 @@ export interface Experiments {
 
 export interface BatonOptions {
   /** Connect at once; true unless told otherwise. */
-  connect?: boolean
-  awareness?: Awareness
+  connect?: boolean | undefined
+  awareness?: Awareness | undefined
   /**
    * Shown to a server that asks for tokens: in the first message, so that it is in no address and no log. A function, which
    * may be async, is asked before each attempt to connect, and when the server says that the token expires soon or has.
    */
-  token?: Token
+  token?: Token | undefined
   /** Query parameters of the address. */
-  params?: Record<string, string>
+  params?: Record<string, string> | undefined
   /** Sub-protocols of the WebSocket. */
-  protocols?: string[]
+  protocols?: string[] | undefined
   /** For a JavaScript without a global `WebSocket` (Node before 22): the default export of `ws`. */
-  WebSocketPolyfill?: WebSocketClass
+  WebSocketPolyfill?: WebSocketClass | undefined
   /** Largest delay between attempts, in milliseconds; 2500 unless told otherwise. */
-  maxBackoffTime?: number
+  maxBackoffTime?: number | undefined
   /** Whether to come again after a close; unless told otherwise, after all but those with a code from 4400 to 4499. */
-  shouldReconnect?: (closed: Closed, provider: BatonProvider) => boolean
+  shouldReconnect?: ((closed: Closed, provider: BatonProvider) => boolean) | undefined
   /** Taken for compatibility with y-websocket; tabs meet only at the server. */
-  disableBc?: boolean
+  disableBc?: boolean | undefined
   /** Taken for compatibility with y-websocket; the server asks by itself when it lacks something. */
-  resyncInterval?: number
+  resyncInterval?: number | undefined
 
   /** Who is editing; also goes into the awareness state as `user`, from where cursors take it. */
-  user?: User
+  user?: User | undefined
   /** The secret that all tabs of this person share; in a browser, one that it keeps. `null` for none. */
-  userKey?: string | null
+  userKey?: string | null | undefined
   /**
    * What to do with an offer of a lock: take it (`auto`), or ask. `false` declines it and leaves the queue; `later` goes
    * on waiting behind the others, and is offered it again after a pause.
    */
-  claim?: 'auto' | ((offer: Offer) => boolean | 'later')
+  claim?: 'auto' | ((offer: Offer) => boolean | 'later') | undefined
   /** Only watches: is never offered a lock. */
-  observer?: boolean
+  observer?: boolean | undefined
   /** `false` starts a new session even where this tab could go on with one. */
-  resume?: boolean
+  resume?: boolean | undefined
   /** Where copies with edits that were set aside are kept; in a browser, its IndexedDB. */
-  drafts?: DraftStore
+  drafts?: DraftStore | undefined
 }
 
 /** The events, and their arguments. */

@@ -13,7 +13,7 @@ export interface AbortSignalLike {
 
 export interface WaitOptions {
   /** Breaks the promise when it aborts, for instance `AbortSignal.timeout(5000)`. */
-  signal?: AbortSignalLike
+  signal?: AbortSignalLike | undefined
 }
 
 interface Wait {

@@ -34,6 +34,9 @@ const options: BatonOptions = {
 }
 const provider = new BatonProvider('wss://example.org/ws', 'notes', new Y.Doc(), options)
 
+// An option may be said to be absent.
+export const maybe: BatonOptions = { token: undefined, user: undefined, WebSocketPolyfill: undefined, claim: undefined }
+
 // The browser's own class fits.
 const browsers: WebSocketClass = WebSocket
 export const other = new BatonProvider('wss://example.org/ws', 'notes', new Y.Doc(), { WebSocketPolyfill: browsers, connect: false })
