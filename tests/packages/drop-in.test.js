@@ -3,9 +3,13 @@
 import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { BINARY, story } from '../node/harness.js'
-import { must, pack, run, write } from './project.js'
+import { must, run, Shelf, write } from './project.js'
+
+const shelf = new Shelf()
+after(() => shelf.clear())
 
 const STORIES = fileURLToPath(new URL('../node', import.meta.url))
 
@@ -19,7 +23,7 @@ story('the stories of y-websocket\'s clients end as well with BatonProvider', as
   const folder = stage.folder()
   for (const name of readdirSync(STORIES).filter((one) => /\.js(on)?$/.test(one) || one === '.npmrc')) cpSync(join(STORIES, name), join(folder, name))
   await must(folder, 'npm', ['ci', '--prefer-offline'])
-  await must(folder, 'npm', ['install', '--no-save', '--prefer-offline', await pack(stage.folder())])
+  await must(folder, 'npm', ['install', '--no-save', '--prefer-offline', await shelf.tarball()])
   const other = join(folder, 'node_modules', 'y-websocket')
   rmSync(other, { recursive: true })
   mkdirSync(other)

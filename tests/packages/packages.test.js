@@ -2,18 +2,16 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before } from 'node:test'
+import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { parse } from 'acorn'
 import { rolldown } from 'rolldown'
-import { story, waitFor } from '../node/harness.js'
-import { fresh } from '../browser/pages.js'
-import { CLIENT, must, pack, project, run, serve, WHOLE, write } from './project.js'
+import { story } from '../node/harness.js'
+import { CLIENT, must, run, Shelf, WHOLE, write } from './project.js'
 
 /** Bytes of the whole package in a page's bundle: minified, gzipped, without Yjs and its own libraries. */
 const LIMIT = 15.5 * 1024
@@ -27,13 +25,8 @@ const OLDER = ['5.7.3', '5.9.3']
 const HERE = fileURLToPath(new URL('.', import.meta.url))
 const README = readFileSync(join(CLIENT, 'README.md'), 'utf8')
 
-let shelf
-let tgz
-before(async () => {
-  shelf = mkdtempSync(join(tmpdir(), 'baton-tarball-'))
-  tgz = await pack(shelf)
-})
-after(() => rmSync(shelf, { recursive: true, force: true }))
+const shelf = new Shelf()
+after(() => shelf.clear())
 
 const tool = (name) => join(HERE, 'node_modules', '.bin', name)
 
@@ -46,13 +39,13 @@ async function bundle (folder, source, external) {
 }
 
 story('the linters of packages find nothing', async () => {
-  await must(HERE, tool('publint'), [tgz, '--strict'])
+  await must(HERE, tool('publint'), [await shelf.tarball(), '--strict'])
   // For ESM alone: CommonJS loads it by import(), or by require() from Node 20.19 on.
-  await must(HERE, tool('attw'), [tgz, '--profile', 'esm-only'])
+  await must(HERE, tool('attw'), [await shelf.tarball(), '--profile', 'esm-only'])
 })
 
-story('strict programs compile against its types: bundler, node16, nodenext, and Node without a browser', async (stage) => {
-  const folder = await project(stage, tgz, 'types')
+story('strict programs compile against its types: bundler, node16, nodenext, and Node without a browser', async () => {
+  const folder = await shelf.project('types')
   const all = async () => {
     for (const resolution of ['bundler', 'node16', 'nodenext']) {
       await must(folder, 'npx', ['tsc', '-p', `tsconfig.${resolution}.json`])
@@ -72,8 +65,8 @@ story('strict programs compile against its types: bundler, node16, nodenext, and
   assert.deepEqual(ours, [])
 })
 
-story('it has its licences, no private files, and is ES2020 throughout; one small import is a small bundle', async (stage, t) => {
-  const folder = await project(stage, tgz, 'bare')
+story('it has its licences, no private files, and is ES2020 throughout; one small import is a small bundle', async (_, t) => {
+  const folder = await shelf.project('bare')
   const home = join(folder, 'node_modules', 'baton-client')
   assert.deepEqual(readdirSync(home).sort(), ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'dist', 'package.json', 'src'])
   for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) {
@@ -95,7 +88,7 @@ story('it has its licences, no private files, and is ES2020 throughout; one smal
 
 story('the README\'s program runs under Node with ws, and ends by itself', async (stage) => {
   const server = await stage.server()
-  const folder = await project(stage, tgz, 'bot')
+  const folder = await shelf.project('bot')
   const [, program] = /^```js\n([^]*?)^```$/m.exec(README)
   const address = 'ws://127.0.0.1:8080/ws'
   assert.ok(program.includes(address))
@@ -107,7 +100,7 @@ story('the README\'s program runs under Node with ws, and ends by itself', async
 
 story('a bot with tokens that last two seconds goes on over one connection, and without another one is told so', async (stage) => {
   const server = await stage.guarded()
-  const folder = await project(stage, tgz, 'bot')
+  const folder = await shelf.project('bot')
   const exp = () => Math.floor(Date.now() / 1000) + 2
   const given = []
   const tokens = createServer((request, response) => {
@@ -116,7 +109,7 @@ story('a bot with tokens that last two seconds goes on over one connection, and 
   }).listen(0, '127.0.0.1')
   await once(tokens, 'listening')
   stage.later(() => tokens.close())
-  write(folder, 'bot.js', `
+  write(folder, 'tokens.js', `
     import { BatonProvider } from 'baton-client'
     import WebSocket from 'ws'
     import * as Y from 'yjs'
@@ -135,15 +128,15 @@ story('a bot with tokens that last two seconds goes on over one connection, and 
     }
     provider.destroy()
   `)
-  assert.equal(await must(folder, 'node', ['bot.js', '/again']), 'saved 1\n')
+  assert.equal(await must(folder, 'node', ['tokens.js', '/again']), 'saved 1\n')
   assert.ok(given.length >= 3, `asked ${given.length} times for tokens`)
   given.length = 0
-  assert.equal(await must(folder, 'node', ['bot.js', '/none']), 'refused 4401\n')
+  assert.equal(await must(folder, 'node', ['tokens.js', '/none']), 'refused 4401\n')
 })
 
 story('without ws, Node before 22 is told what to do, and later Node needs none', async (stage) => {
   const server = await stage.server()
-  const folder = await project(stage, tgz, 'bare')
+  const folder = await shelf.project('bare')
   const env = { BATON_SOCKET: server.socket }
   if (typeof WebSocket === 'function') {
     assert.equal(await must(folder, 'node', ['bot.js'], env), 'saved\n')
@@ -154,31 +147,4 @@ story('without ws, Node before 22 is told what to do, and later Node needs none'
     // Node's own, which 20 and 21 have behind a flag.
     assert.equal(await must(folder, 'node', ['--experimental-websocket', 'bot.js'], env), 'saved\n')
   }
-})
-
-story('a page of Vite and TypeScript is built, and two of it edit and pass the lock', async (stage) => {
-  const server = await stage.server()
-  const folder = await project(stage, tgz, 'page')
-  await must(folder, 'npm', ['run', 'build'])
-  const home = await serve(stage, join(folder, 'dist'))
-  const open = async (name) => {
-    const page = await (await fresh(stage)).newPage()
-    await page.goto(`${home}?server=${encodeURIComponent(server.socket)}&name=${name}`)
-    await waitFor(`${name} is ready`, () => page.evaluate(() => window.notes.provider.ready().then(() => true)))
-    return page
-  }
-  const ada = await open('Ada')
-  const bo = await open('Bo')
-  const state = (page) => page.textContent('#state')
-  await ada.getByRole('button').click()
-  await waitFor('Ada has the lock', async () => await state(ada) === 'saved mine' && await state(bo) === 'saved theirs')
-  await ada.getByRole('textbox').pressSequentially('from Ada')
-  await waitFor('Bo reads it', async () => await bo.inputValue('textarea') === 'from Ada')
-  assert.equal(await bo.getByRole('textbox').isDisabled(), true)
-  await bo.getByRole('button').click()
-  await ada.evaluate(() => window.notes.provider.saved())
-  await ada.getByRole('button').click()
-  await waitFor('Bo has the lock', async () => await state(bo) === 'saved mine')
-  await bo.getByRole('textbox').pressSequentially(', and Bo')
-  await waitFor('Ada reads it', async () => await ada.inputValue('textarea') === 'from Ada, and Bo')
 })

@@ -1,28 +1,24 @@
-// What a browser does to a page with baton-client: stores, duplicates, caches and clocks. On the page of the Vite project.
+// The page of the Vite and TypeScript project in Chromium, and what a browser does to it: stores, duplicates, caches and clocks.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before } from 'node:test'
 import { fresh, launch } from '../browser/pages.js'
-import { Stage, story, waitFor } from '../node/harness.js'
-import { must, pack, project, serve, write } from './project.js'
+import { story, waitFor } from '../node/harness.js'
+import { must, Shelf, write } from './project.js'
 
 /** What a holder may be away for; more than a busy machine needs to load a page. */
 const GRACE = ['--grace', '25s']
 
 const HOUR = 3_600_000
 
-const shelf = new Stage()
+const shelf = new Shelf()
 let home
 before(async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'baton-tarball-'))
-  shelf.later(() => rmSync(folder, { recursive: true, force: true }))
-  const site = await project(shelf, await pack(folder), 'page')
-  await must(site, 'npx', ['vite', 'build'])
-  write(join(site, 'dist'), 'away.html', '<!doctype html><title>Elsewhere</title>')
-  home = await serve(shelf, join(site, 'dist'))
+  const folder = await shelf.project('page')
+  await must(folder, 'npm', ['run', 'build'])
+  write(join(folder, 'dist'), 'away.html', '<!doctype html><title>Elsewhere</title>')
+  home = await shelf.serve(join(folder, 'dist'))
 })
 after(() => shelf.clear())
 
@@ -48,6 +44,24 @@ const mayEdit = (page) => page.evaluate(() => window.notes.provider.mayEdit)
 const hold = (page) => page.evaluate(() => window.notes.provider.lock.hold())
 const saved = (page) => page.evaluate(() => window.notes.provider.saved())
 const type = (page, words) => page.getByRole('textbox').pressSequentially(words)
+
+story('two pages of Vite and TypeScript edit and pass the lock', async (stage) => {
+  const server = await stage.server()
+  const ada = await open(await fresh(stage), server)
+  const bo = await open(await fresh(stage), server, { name: 'Bo' })
+  const state = (page) => page.textContent('#state')
+  await ada.getByRole('button').click()
+  await waitFor('Ada has the lock', async () => await state(ada) === 'saved mine' && await state(bo) === 'saved theirs')
+  await ada.getByRole('textbox').pressSequentially('from Ada')
+  await waitFor('Bo reads it', async () => await bo.inputValue('textarea') === 'from Ada')
+  assert.equal(await bo.getByRole('textbox').isDisabled(), true)
+  await bo.getByRole('button').click()
+  await ada.evaluate(() => window.notes.provider.saved())
+  await ada.getByRole('button').click()
+  await waitFor('Bo has the lock', async () => await state(bo) === 'saved mine')
+  await bo.getByRole('textbox').pressSequentially(', and Bo')
+  await waitFor('Ada reads it', async () => await ada.inputValue('textarea') === 'from Ada, and Bo')
+})
 
 /**
  * Waits until the store has as many updates as there are characters. It writes beside the page: what it has not written

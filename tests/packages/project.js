@@ -6,6 +6,7 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Stage } from '../node/harness.js'
 
 /** How long one command may take, in milliseconds. */
 const COMMAND = 200_000
@@ -38,24 +39,50 @@ export async function must (folder, command, args, env) {
 }
 
 
-/** @param {string} folder that outlives the test run's last use of the tarball */
-export async function pack (folder) {
-  const output = await must(CLIENT, 'npm', ['pack', '--silent', '--pack-destination', folder])
-  return join(folder, output.trim().split('\n').at(-1))
-}
+/** The tarball and the installed projects of one file of stories: each is made once, when it is first asked for. */
+export class Shelf {
+  #stage = new Stage()
+  #tarball = null
+  #projects = new Map()
 
-/** A copy of one of the projects, installed. */
-export async function project (stage, tgz, name) {
-  const folder = stage.folder()
-  cpSync(fileURLToPath(new URL(`projects/${name}`, import.meta.url)), folder, { recursive: true })
-  cpSync(tgz, join(folder, 'baton-client.tgz'))
-  await must(folder, 'npm', ['ci', '--prefer-offline', '--no-fund', '--no-audit'])
-  if (WHOLE) {
-    const { dependencies, devDependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-    const all = Object.keys({ ...dependencies, ...devDependencies }).filter((one) => one !== 'baton-client' && one !== '@types/node')
-    await must(folder, 'npm', ['install', '--no-fund', '--no-audit', ...all.map((one) => `${one}@latest`)])
+  /** The tarball, as `npm pack` makes it. */
+  tarball () {
+    return (this.#tarball ??= this.#pack())
   }
-  return folder
+
+  async #pack () {
+    const folder = this.#stage.folder()
+    const output = await must(CLIENT, 'npm', ['pack', '--silent', '--pack-destination', folder])
+    return join(folder, output.trim().split('\n').at(-1))
+  }
+
+  /** The folder of a project, installed. The stories share it. */
+  project (name) {
+    if (!this.#projects.has(name)) this.#projects.set(name, this.#install(name))
+    return this.#projects.get(name)
+  }
+
+  async #install (name) {
+    const folder = this.#stage.folder()
+    cpSync(fileURLToPath(new URL(`projects/${name}`, import.meta.url)), folder, { recursive: true })
+    cpSync(await this.tarball(), join(folder, 'baton-client.tgz'))
+    await must(folder, 'npm', ['ci', '--prefer-offline', '--no-fund', '--no-audit'])
+    if (WHOLE) {
+      const { dependencies, devDependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+      const all = Object.keys({ ...dependencies, ...devDependencies }).filter((one) => one !== 'baton-client' && one !== '@types/node')
+      await must(folder, 'npm', ['install', '--no-fund', '--no-audit', ...all.map((one) => `${one}@latest`)])
+    }
+    return folder
+  }
+
+  /** Serves a folder's files until the end, and returns the address. */
+  serve (folder) {
+    return serve(this.#stage, folder)
+  }
+
+  clear () {
+    return this.#stage.clear()
+  }
 }
 
 /** Writes a file into a project. */
@@ -63,8 +90,7 @@ export const write = (folder, name, text) => writeFileSync(join(folder, name), t
 
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript' }
 
-/** Serves a folder's files, and returns the address. */
-export async function serve (stage, folder) {
+async function serve (stage, folder) {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost')
     const path = normalize(pathname === '/' ? '/index.html' : pathname)
