@@ -65,7 +65,7 @@ story('strict programs compile against its types: bundler, node16, nodenext, and
   assert.deepEqual(ours, [])
 })
 
-story('it has its licences, no private files, and is ES2020 throughout; one small import is a small bundle', async (_, t) => {
+story('it has its licences, no private files, no "any", and is ES2020 throughout; one small import is a small bundle', async (_, t) => {
   const folder = await shelf.project('bare')
   const home = join(folder, 'node_modules', 'baton-client')
   assert.deepEqual(readdirSync(home).sort(), ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'dist', 'package.json', 'src'])
@@ -75,6 +75,12 @@ story('it has its licences, no private files, and is ES2020 throughout; one smal
   for (const name of readdirSync(join(home, 'dist')).filter((one) => one.endsWith('.js'))) {
     parse(readFileSync(join(home, 'dist', name), 'utf8'), { ecmaVersion: 2020, sourceType: 'module' })
   }
+  for (const name of readdirSync(join(home, 'dist')).filter((one) => one.endsWith('.d.ts'))) {
+    const types = readFileSync(join(home, 'dist', name), 'utf8').replace(/\/\*[^]*?\*\//g, '')
+    assert.doesNotMatch(types, /\bany\b/, `${name} has a type "any"`)
+  }
+  // Bundlers that do not look into a module drop one that nothing is used of.
+  assert.equal(JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')).sideEffects, false)
   const whole = gzipSync(await bundle(folder, "export * from 'baton-client'", ['yjs', /^lib0\//, /^y-protocols\//]), { level: 9 }).length
   const alone = gzipSync(await bundle(folder, "export * from 'baton-client'", ['yjs']), { level: 9 }).length
   t.diagnostic(`${whole} bytes gzipped; ${alone} with lib0 and y-protocols, which Yjs has anyway`)
