@@ -304,7 +304,7 @@ mod tests {
                     session,
                     since,
                     note: "now?".to_owned(),
-                    record: done.clone(),
+                    record: done,
                 },
                 &[
                     FRAMED, 3, 7, 0xac, 2, 4, b'n', b'o', b'w', b'?', FORMAT, 3, 3, 7,
