@@ -156,11 +156,16 @@ impl Engines {
     /// Returns the number of subscriptions of all nodes with this beginning of their subject.
     pub async fn subscriptions(&self, prefix: &str) -> usize {
         let mut count = 0;
-        for engine in &self.engines {
-            let own = monitor::subscriptions(engine.ports().monitor, prefix).await;
-            count += own.unwrap_or_default();
+        for engine in 0..self.count() {
+            count += self.subscriptions_at(engine, prefix).await;
         }
         count
+    }
+
+    /// Returns the number of those that are connected to this engine.
+    pub async fn subscriptions_at(&self, engine: usize, prefix: &str) -> usize {
+        let own = monitor::subscriptions(self.monitor(engine), prefix).await;
+        own.unwrap_or_default()
     }
 
     /// Returns the number of messages in the streams with this beginning of their name, as an

@@ -6,6 +6,7 @@ use async_nats::jetstream::{ErrorCode, publish::PublishAck};
 use async_nats::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::error::EngineError;
@@ -101,6 +102,16 @@ enum Answer {
 ///
 /// A batch that was sent before must be sent again with the same messages in the same order.
 pub(crate) async fn append(connection: &Connection, messages: &[NewMessage]) -> AppendAnswer {
+    let asked = Instant::now();
+    let answer = attempt(connection, messages).await;
+    match answer {
+        AppendAnswer::Unknown(_) => connection.undecided(asked).await,
+        _ => connection.decided(),
+    }
+    answer
+}
+
+async fn attempt(connection: &Connection, messages: &[NewMessage]) -> AppendAnswer {
     let total = messages.len();
     let Some((last, others)) = messages.split_last().filter(|_| total <= MOST_IN_BATCH) else {
         return AppendAnswer::Refused(EngineError::Configuration {

@@ -1,6 +1,7 @@
 //! The connection of a node to the engine's servers: connecting, and asking JetStream's interface.
 //!
-//! One connection carries everything of a node. It reconnects by itself, to any of the servers.
+//! One connection carries everything of a node. It reconnects by itself, to any of the servers. A
+//! server that lives and is parted from the others answers pings, but stores nothing: it is left.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, HeaderMap};
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -26,12 +28,41 @@ const CONNECT_AGAIN: Duration = Duration::from_millis(500);
 /// the next server is tried.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 
+/// Time without a decision of the engine after which a server is left that is alive. Most
+/// elections are shorter; in a longer one another server is as good.
+const UNDECIDED_AT_MOST: Duration = Duration::from_secs(6);
+
 /// A node's connection to the engine. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     client: Client,
     jetstream: Context,
     options: Arc<EngineOptions>,
+    undecided: Arc<Mutex<Undecided>>,
+}
+
+/// Time for which the engine has decided nothing that it was asked on this connection.
+#[derive(Debug, Default)]
+struct Undecided {
+    /// The first question of those that were not decided since the last decision.
+    since: Option<Instant>,
+}
+
+impl Undecided {
+    fn decided(&mut self) {
+        self.since = None;
+    }
+
+    /// Takes note of a question without a decision. Returns true if the server is to be left; then
+    /// the next one has as much time.
+    fn undecided(&mut self, asked: Instant, now: Instant) -> bool {
+        let since = *self.since.get_or_insert(asked);
+        let leaves = now.saturating_duration_since(since) >= UNDECIDED_AT_MOST;
+        if leaves {
+            self.since = Some(now);
+        }
+        leaves
+    }
 }
 
 impl Connection {
@@ -47,7 +78,24 @@ impl Connection {
             client,
             jetstream,
             options: Arc::new(options),
+            undecided: Arc::default(),
         })
+    }
+
+    /// Takes note that the engine decided something: a majority of its servers was behind that.
+    pub(crate) fn decided(&self) {
+        self.undecided.lock().decided();
+    }
+
+    /// Takes note that something that was asked at this time was not decided, and tries another
+    /// server if that has gone on for long.
+    pub(crate) async fn undecided(&self, asked: Instant) {
+        let leaves = self.undecided.lock().undecided(asked, Instant::now());
+        if leaves {
+            tracing::warn!("the server of the engine decides nothing: trying another one");
+            // It fails only if the connection is closed for good.
+            let _ = self.client.force_reconnect().await;
+        }
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -190,5 +238,30 @@ async fn report(event: Event) {
         Event::Connected => tracing::info!("connected to the engine"),
         Event::Disconnected => tracing::warn!("the connection to the engine is lost"),
         other => tracing::debug!(event = %other, "the engine's connection reports"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A node stayed with the server that it was connected to as long as that answered its pings.
+    #[test]
+    fn a_server_that_decides_nothing_is_left_and_the_next_one_has_as_much_time() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut undecided = Undecided::default();
+        assert!(!undecided.undecided(at(0), at(5)));
+        undecided.decided();
+        assert!(
+            !undecided.undecided(at(6), at(11)),
+            "one was decided between"
+        );
+        assert!(undecided.undecided(at(7), at(12)), "none since second 6");
+        assert!(
+            !undecided.undecided(at(8), at(13)),
+            "the next one has its time"
+        );
+        assert!(undecided.undecided(at(13), at(18)));
     }
 }

@@ -32,9 +32,11 @@ pub(crate) async fn run(
 ) -> Result<(), EngineError> {
     let until = Instant::now() + connection.options().start_timeout;
     loop {
+        let asked = Instant::now();
         match run_once(connection, bucket).await {
             Err(error) if error.is_passing() && Instant::now() < until => {
                 tracing::info!(%error, "waiting for the engine");
+                connection.undecided(asked).await;
                 tokio::time::sleep(RETRY).await;
             }
             done => return done,

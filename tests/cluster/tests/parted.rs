@@ -1,0 +1,57 @@
+//! An engine that is parted from the others while nodes are connected to it.
+
+use std::time::Duration;
+
+use baton_cluster_tests::{Engines, Nodes, Relayed};
+use baton_load::{Dialect, Pace, Saves, Target};
+use baton_testkit::Direction;
+use tokio::time::sleep;
+
+/// Time for which the engine is parted.
+const PARTED: Duration = Duration::from_secs(50);
+
+/// A node may try the same server again before another one; and an election takes up to 11 s.
+const ELSEWHERE: Duration = Duration::from_secs(40);
+
+/// A node stayed with the server that it was connected to as long as that answered its pings. If
+/// that server was parted from the others, nothing of the node was saved, and no document was
+/// opened there, until it was joined again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server: cargo xtask test --only cluster"]
+async fn a_node_leaves_an_engine_that_is_parted_from_the_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engines = Engines::start(3, folder.path(), Relayed::Yes).await;
+    let engines = engines.expect("three engines");
+    let nodes = Nodes::start(3, &engines, &[]).await.expect("three nodes");
+    let targets: Vec<Target> = (0..3)
+        .map(|node| Target::new(nodes.address(node), Dialect::Baton))
+        .collect();
+    let mut connected = Vec::new();
+    for engine in 0..3 {
+        connected.push(engines.subscriptions_at(engine, "_INBOX.").await);
+    }
+    let busiest = (0..3).max_by_key(|engine| connected[*engine]);
+    let busiest = busiest.expect("one of three");
+    let load = Saves {
+        documents: 12,
+        pace: Pace::Rate(5.0),
+        time: PARTED + Duration::from_secs(2),
+        patience: Duration::from_secs(60),
+        ..Saves::default()
+    };
+    let (seen, ()) = tokio::join!(load.run(&targets), async {
+        // The documents are open, and all is well.
+        sleep(Duration::from_secs(2)).await;
+        engines.part(busiest, Direction::Both);
+        sleep(PARTED).await;
+        engines.join();
+    });
+    let seen = seen.expect("documents that can be opened");
+    eprintln!("{connected:?}: {seen:?}");
+    assert_eq!(seen.saved, seen.sent, "{seen:?}");
+    let pause = Duration::from_secs_f64(seen.longest_pause / 1000.0);
+    assert!(pause < ELSEWHERE, "nothing is saved for {pause:?}");
+    engines.are_ready().await.expect("they are one again");
+    nodes.stop().await;
+    engines.stop().await.expect("they end");
+}
