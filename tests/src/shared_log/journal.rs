@@ -139,7 +139,7 @@ impl DocumentJournal for SharedJournal {
     }
 
     fn replace(&mut self, above: Position, content: MovedContent) -> Result<(), LogError> {
-        let len = content.bytes().map_or(0, bytes::Bytes::len);
+        let len = content.bytes().map_or(0, Bytes::len);
         self.shared
             .lock()
             .sequence
