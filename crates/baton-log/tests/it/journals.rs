@@ -79,7 +79,7 @@ async fn room_is_spent_in_its_own_log_only() {
 async fn content_of_another_log_replaces_all_and_later_positions_are_higher_over_restarts() {
     let folder = tempfile::tempdir().unwrap();
     let open = || Log::open_embedded(folder.path(), LogOptions::default()).unwrap();
-    let above = |number| Position::new((1 << 44) + number);
+    let above = |number: u64| Position::new((1 << 44) + number);
     let append = |log: &Log, name| {
         let (mut document, _) = log.open(name).unwrap();
         document.append_overdrawn("more".into(), Urgency::Soon)
