@@ -10,6 +10,7 @@ use crate::nats_server;
 use crate::node;
 use crate::place::{Place, on_path};
 use crate::run;
+use crate::s3_server;
 use crate::tally::{Runner, Tally};
 use crate::trouble::{Done, Trouble};
 
@@ -39,7 +40,11 @@ pub(crate) fn test(place: &Place) -> Result<Tally, Trouble> {
         command.args(["--include-ignored", "--test-threads=2"]);
         (command, Runner::Libtest)
     };
-    let settings = [("BATON_NATS_SERVER", engine), ("BATON_BIN", binary)];
+    let settings = [
+        ("BATON_NATS_SERVER", engine),
+        ("BATON_S3_SERVER", s3_server::ensure(place)?),
+        ("BATON_BIN", binary),
+    ];
     let mut total = run::count(command.envs(settings), runner)?;
     // The runner counts the tests of all other packages, which this step is not about.
     total.skipped = 0;

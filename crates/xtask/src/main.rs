@@ -12,7 +12,8 @@
 //! | `child` | children that run until Ctrl-C |
 //! | `tally` | the numbers: passed, failed, skipped |
 //! | `debian` | programs that may have to be installed |
-//! | `nats_server` | the engine of the cluster tests |
+//! | `nats_server`, `s3_server` | the engine of the cluster tests, and their S3 server |
+//! | `pinned_wheel` | programs in packages of PyPI, pinned by their hashes |
 //! | `node` | npm and node: what they must do, only when they must |
 //! | `python` | packages for Python, in a folder of the checkout |
 //! | `steps` | `test` |
@@ -37,9 +38,11 @@ mod demo;
 mod fuzz;
 mod nats_server;
 mod node;
+mod pinned_wheel;
 mod place;
 mod python;
 mod run;
+mod s3_server;
 mod servers;
 mod soak;
 mod steps;
