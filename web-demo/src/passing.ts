@@ -10,7 +10,7 @@ export type Loss =
   | 'silent'
   /** The connection was gone for too long. */
   | 'dropped'
-  /** The server started again, and the page did not come back in time. */
+  /** Its server started again or is gone, and the page did not come back in time. */
   | 'restart'
   /** It was taken while the page could not be reached. */
   | 'taken-away'
@@ -29,7 +29,7 @@ export type Came = 'kept' | 'taken' | 'moved' | 'handed' | 'requested' | 'idle' 
  */
 const LOSSES: readonly (readonly [RegExp, Loss])[] = [
   [/could not be reached/, 'taken-away'],
-  [/server[’']s start|server started/, 'restart'],
+  [/server was lost|server[’']s start|server started/, 'restart'],
   [/among your fences|another grant/, 'outdated'],
   [/asked to stop|said in time that you had stopped/, 'late'],
   [/were silent/, 'silent'],

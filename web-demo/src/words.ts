@@ -186,7 +186,7 @@ export function lostWords(loss: Loss, { what, who, away, reason }: Passing): str
     case 'dropped':
       return `Your connection dropped${away ? ` for ${lasting(away)}` : ''}, so ${what} ${went}.`
     case 'restart':
-      return `The server started again, and this page was not back in time: ${what} ${went}.`
+      return `This page lost its server and was not back in time: ${what} ${went}.`
     case 'taken-away':
       return `${by} took ${what} while you were offline.`
     case 'late':
@@ -222,7 +222,7 @@ export function cameWords(came: Came, { what, who }: Passing, waited: boolean): 
     case 'left':
       return `${turn}${capital(from)} left, so ${what} passed to you.`
     case 'restart':
-      return `${turn}The server started again and ${from} was not back in time, so ${what} passed to you.`
+      return `${turn}${capital(from)} lost the server and was not back in time, so ${what} passed to you.`
     case 'let-go':
       return `${turn}${capital(from)} let go of ${what}, and it is yours now.`
   }

@@ -16,6 +16,8 @@ describe('a lock that went', () => {
   const SAID: Record<string, Loss> = {
     'you were silent for too long, and another session could take it': 'silent',
     'your connection was gone for too long, and another session could take it': 'dropped',
+    'you did not come back in time after your server was lost': 'restart',
+    // Of an older server.
     'you did not come back in time after the server\'s start': 'restart',
     'you came back and did not name it among your fences': 'outdated',
     'you were asked to stop, and did not say in time that you had': 'late',
@@ -53,7 +55,7 @@ describe('a lock that went', () => {
     ['idle', 'You did not write for a while, so the lock went to Bob.'],
     ['silent', 'The server heard nothing from this page for 10 seconds, so the lock went to Bob.'],
     ['dropped', 'Your connection dropped for 10 seconds, so the lock went to Bob.'],
-    ['restart', 'The server started again, and this page was not back in time: the lock went to Bob.'],
+    ['restart', 'This page lost its server and was not back in time: the lock went to Bob.'],
     ['taken-away', 'Bob took the lock while you were offline.'],
     ['late', 'The lock went to Bob: this page did not finish in time.'],
     ['outdated', 'This page was not up to date about the lock, and gave it up.'],
@@ -83,7 +85,7 @@ describe('a lock that came', () => {
     ['its holder was away', [{ ...before, state: 'draining', reason: 'idle' }, 1, null], 'idle'],
     ['its holder lost the connection', [{ state: 'suspect', holder: 'offline' }, 1, null], 'dropped'],
     ['its holder closed the page', [{ state: 'suspect', holder: 'gone' }, 1, null], 'left'],
-    ['the server started again', [{ state: 'recovering', holder: 'offline' }, 1, null], 'restart'],
+    ['its holder lost the server', [{ state: 'recovering', holder: 'offline' }, 1, null], 'restart'],
     ['its holder was silent', [{ state: 'held', holder: 'offline' }, 1, null], 'silent'],
     ['its holder left', [{ state: 'held', holder: 'gone' }, 1, null], 'left'],
     ['its holder gave it back', [{ state: 'held', holder: 'online' }, 1, null], 'let-go'],

@@ -165,7 +165,7 @@ function holding(lock: BatonLock, who: string): string {
   if (lock.phase === 'offered') return `The lock is on its way to ${who}`
   if (lock.phase === 'draining') return `${capital(who)} is handing the lock over`
   if (lock.phase === 'suspect') return `${capital(who)} has the lock, but lost the connection`
-  if (lock.phase === 'recovering') return `The server started again and waits for ${who}`
+  if (lock.phase === 'recovering') return `${capital(who)} has the lock, but lost the server`
   return `${capital(who)} has the lock`
 }
 

@@ -80,7 +80,7 @@ function news(provider: BatonProvider, grant: GrantView, before: GrantView | und
     case 'suspect':
       return `${who} has ${what} and lost the connection; a few seconds to come back`
     case 'recovering':
-      return `The server started again and waits for ${whoIs(provider, grant.session)}, who had ${what}`
+      return `${who} has ${what} and lost the server; a few seconds to come back`
     case 'draining':
       if (grant.reason === 'taken-over' && grant.to !== undefined) return `${capital(whoIs(provider, grant.to))} ${grant.to === provider.session ? 'are taking' : 'is taking'} ${what} over from ${whoIs(provider, grant.session)}`
       return `${capital(what)} passes on: ${who} ${DRAIN_WORDS[grant.reason ?? 'transfer']}${grant.to === undefined ? '' : `, to ${whoIs(provider, grant.to)}`}`

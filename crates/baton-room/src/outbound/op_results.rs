@@ -96,7 +96,7 @@ pub(super) fn loss(why: LossReason) -> &'static str {
         LossReason::GraceOver => {
             "your connection was gone for too long, and another session could take it"
         }
-        LossReason::RecoveryOver => "you did not come back in time after the server's start",
+        LossReason::RecoveryOver => "you did not come back in time after your server was lost",
         LossReason::OtherFence => "you came back and did not name it among your fences",
         LossReason::DrainOver => "you were asked to stop, and did not say in time that you had",
         LossReason::TakenOver => {

@@ -77,7 +77,8 @@ pub enum GrantStatus {
     Held,
     /// Held by `session`, whose connection is gone, for the grace time.
     Suspect,
-    /// Held by `session` before the server started again, for the recovery time.
+    /// Held by `session` before the server started again or its own was lost, for the recovery
+    /// time.
     Recovering,
     /// Still held by `session`, which sends its edits; then it passes on.
     Draining,
