@@ -104,7 +104,15 @@ impl SharedLog {
     /// # Panics
     /// When the node is not of this log.
     pub fn lose(&self, node: &SharedNode) {
-        self.shared.lock().lose(node.boot());
+        self.lose_after(node, Duration::ZERO);
+    }
+
+    /// The same, when the others have served without it for so long.
+    ///
+    /// # Panics
+    /// When the node is not of this log.
+    pub fn lose_after(&self, node: &SharedNode, served: Duration) {
+        self.shared.lock().lose(node.boot(), served);
     }
 }
 
@@ -116,9 +124,9 @@ impl Drop for SharedLog {
 
 impl Shared {
     /// Ends the lease of a node, and tells the others.
-    fn lose(&mut self, boot: u64) {
+    fn lose(&mut self, boot: u64, served: Duration) {
         let gone = self.nodes.get_mut(&boot).expect("a node of this log");
-        gone.lose();
+        gone.lose(served);
         for state in self.nodes.values_mut().filter(|state| state.alive) {
             state.tell(NodeNews::Lost(boot));
         }

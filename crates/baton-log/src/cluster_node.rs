@@ -20,6 +20,11 @@ pub trait ClusterNode: Send + Sync + Debug {
     /// look at the leases.
     fn is_alive(&self, boot: u64) -> bool;
 
+    /// Returns the time for which this node has served clients since the node of this boot id can
+    /// have done so, without an interruption: for so long its clients could go on here. Zero of a
+    /// node that is alive.
+    fn served_without(&self, boot: u64) -> Duration;
+
     /// Returns every node that has a lease, this one included, in the order of the boot ids.
     fn leases(&self) -> Vec<NodeLease>;
 

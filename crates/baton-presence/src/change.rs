@@ -106,7 +106,8 @@ pub enum Change {
         /// Scope of the lock.
         scope: Scope,
     },
-    /// The server started again, and the holder's time to resume begins.
+    /// The server started again, or the holder's own is lost. The holder's time to resume begins,
+    /// unless it is over already.
     Recovering {
         /// The holder.
         by: SessionId,

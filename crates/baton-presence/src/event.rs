@@ -246,10 +246,13 @@ pub enum Event {
     },
     /// The connections of these sessions are gone with the server that had them: as
     /// [`Event::Restarted`], for a part of the sessions. Changes nothing for one without a
-    /// connection. The parties of locks among them have a limited time to resume.
+    /// connection.
     ConnectionsLost {
-        /// The sessions.
+        /// The sessions whose locks have a limited time to be resumed from here on.
         sessions: Vec<SessionId>,
+        /// The sessions whose time was over before: each of their locks passes on as soon as
+        /// another session can take it.
+        overdue: Vec<SessionId>,
     },
 }
 

@@ -170,7 +170,9 @@ impl Room {
     /// Takes news of the cluster.
     pub fn follow_cluster(&mut self, news: ClusterEvent, now: Time) {
         match news {
-            ClusterEvent::HostLost(host) => other_hosts::lost(self, host, now),
+            ClusterEvent::HostLost { host, served } => {
+                other_hosts::lost(self, host, served, now);
+            }
             ClusterEvent::Isolated(isolated) => other_hosts::set_isolated(self, isolated, now),
         }
     }

@@ -96,7 +96,7 @@ fn to_try(nodes: &Nodes, engines: &Engines) -> String {
         "Try it:\n\
          - open http://{one}/ and http://{two}/ and type in both: any node serves any document\n\
          - take the lock in the first window, ask for it in the second, then `kill -9 {node}`:\n  \
-           the lock passes on within 30 s (lease 15 s, grace 5 s, recovery 10 s)\n\
+           the lock passes on after about 20 s (lease 15 s, grace 5 s)\n\
          - do the same in a window at the address of all nodes: it goes on at another node, and\n  \
            keeps the lock\n\
          - `kill -STOP {node}` and `kill -CONT {node}`: the same without an end of the process\n\

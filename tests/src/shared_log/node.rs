@@ -23,6 +23,8 @@ static HANDLES: AtomicU64 = AtomicU64::new(1);
 #[derive(Debug)]
 pub(super) struct NodeState {
     pub(super) alive: bool,
+    /// How long the others have served without it, once it is lost.
+    pub(super) served_without: Duration,
     pub(super) isolated: bool,
     news: mpsc::Sender<NodeNews>,
     proposals: VecDeque<Proposal>,
@@ -35,6 +37,7 @@ impl NodeState {
     pub(super) fn new(news: mpsc::Sender<NodeNews>) -> Self {
         Self {
             alive: true,
+            served_without: Duration::ZERO,
             isolated: false,
             news,
             proposals: VecDeque::new(),
@@ -48,9 +51,10 @@ impl NodeState {
         self.alive && !self.isolated
     }
 
-    /// Its lease ran out.
-    pub(super) fn lose(&mut self) {
+    /// Its lease ran out, after the others had served without it for so long.
+    pub(super) fn lose(&mut self, served_without: Duration) {
         self.alive = false;
+        self.served_without = served_without;
         self.proposals.clear();
     }
 
@@ -138,6 +142,12 @@ impl ClusterNode for SharedNode {
     fn is_alive(&self, boot: u64) -> bool {
         let shared = self.shared.lock();
         shared.nodes.get(&boot).is_some_and(|node| node.alive)
+    }
+
+    fn served_without(&self, boot: u64) -> Duration {
+        let shared = self.shared.lock();
+        let node = shared.nodes.get(&boot);
+        node.map_or(Duration::ZERO, |node| node.served_without)
     }
 
     fn leases(&self) -> Vec<NodeLease> {
@@ -259,7 +269,7 @@ impl Journals for SharedNode {
             self.flush().await?;
             self.room.close(LogError::Closed);
             // A node that ends gives up its lease.
-            self.shared.lock().lose(self.boot);
+            self.shared.lock().lose(self.boot, Duration::ZERO);
             Ok(())
         })
     }

@@ -1,16 +1,19 @@
 //! Two servers over one log: any of them serves any document, and the lock still passes on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use baton_auth::Permissions;
 use baton_log::Journals;
-use baton_server::{Settings, close};
+use baton_server::{Settings, Span, close};
 use baton_sync::control_channel::{Outcome, PeerStatus};
 use baton_tests::{
     Join, Known, LockState, Pass, RawClient, SharedLog, SharedNode, TestServer, converge, http,
     millis, one_machine, within,
 };
 use bytes::Bytes;
+
+/// Time to resume after a server's end, where a story must not have to wait for it.
+const RECOVERY: Duration = Duration::from_secs(20);
 
 /// A cluster of two nodes.
 struct TwoNodes {
@@ -167,6 +170,25 @@ async fn the_lock_of_a_lost_node_passes_to_one_who_waits_on_another() {
     nodes.log.lose(&nodes.first_node);
     let second = bob.claims().await;
     assert!(first < second);
+}
+
+/// The clients of the lost node could have come to the other one all the while.
+#[tokio::test]
+async fn the_lock_of_a_lost_node_passes_at_once_if_its_holder_had_the_time_to_come() {
+    let nodes = TwoNodes::with(|settings| {
+        TestServer::brisk(settings);
+        settings.recovery = Span(RECOVERY);
+    })
+    .await;
+    let ada = member(&nodes.one, "Ada").await;
+    let bob = member(&nodes.other, "Bob").await;
+    let first = ada.takes_lock().await;
+    assert_eq!(bob.acquires().await, Outcome::Queued);
+    let began = Instant::now();
+    nodes.log.lose_after(&nodes.first_node, RECOVERY);
+    let second = bob.claims().await;
+    assert!(first < second);
+    assert!(began.elapsed() < RECOVERY / 2, "{:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -312,6 +312,10 @@ impl ClusterNode for ClusterLog {
         streams.any(|stream| leases.life(BootId(boot), stream, now) == NodeLife::Presumed)
     }
 
+    fn served_without(&self, boot: u64) -> Duration {
+        self.node.leases.lock().served_without(BootId(boot))
+    }
+
     fn leases(&self) -> Vec<NodeLease> {
         let alive = self.node.leases.lock().alive();
         self.book.of(&alive)

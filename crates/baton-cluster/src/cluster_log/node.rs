@@ -95,6 +95,7 @@ impl Node {
         streams[usize::from(stream)] = isolated;
         let after = streams.contains(&true);
         if before != after {
+            self.leases.lock().set_isolated(after, self.clock.now());
             self.tell(NodeNews::Isolated(after));
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use baton_presence::Time;
 
+use super::isolation::ISOLATED_AFTER;
 use super::record_id::BootId;
 
 /// Times of the leases. All nodes of a cluster have the same.
@@ -89,6 +90,8 @@ pub struct NodeLeases {
     confirmed: Option<Time>,
     /// Time that has passed from renewal to renewal.
     clock: Duration,
+    /// Reading of the clock at which the engine answered again last; `None` while it does not.
+    serves_since: Option<Duration>,
     due: Time,
     peers: BTreeMap<BootId, Peer>,
     outputs: VecDeque<LeaseOutput>,
@@ -107,8 +110,14 @@ enum PeerState {
     Renewed(Duration),
     /// Asked for at this time, and never seen.
     Inquired(Time),
-    /// Without a lease since this time; the streams that have acknowledged nothing since.
-    Lapsed { since: Time, streams: BTreeSet<u16> },
+    /// Without a lease.
+    Lapsed {
+        since: Time,
+        /// Streams that have acknowledged nothing since.
+        streams: BTreeSet<u16>,
+        /// Reading of the clock at the last renewal that was seen; 0 if none was.
+        renewed: Duration,
+    },
 }
 
 /// Most renewals that are remembered without having been shown.
@@ -127,6 +136,7 @@ impl NodeLeases {
             sent: VecDeque::new(),
             confirmed: None,
             clock: Duration::ZERO,
+            serves_since: Some(Duration::ZERO),
             due: now,
             peers: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -171,18 +181,36 @@ impl NodeLeases {
         }
     }
 
+    /// Takes note that this node is isolated in a stream, or in none any more.
+    pub fn set_isolated(&mut self, isolated: bool, now: Time) {
+        self.serves_since = (!isolated).then(|| self.reading(now));
+    }
+
+    /// Returns the time on the clock of leases for which this node has served clients since another
+    /// node can have done so: since that must have seen that the engine does not answer it, and
+    /// without interruption. Zero of a node that lives, and while this one is isolated.
+    ///
+    /// For so long, clients of the other one could go on here.
+    #[must_use]
+    pub fn served_without(&self, boot: BootId) -> Duration {
+        let renewed = match self.peers.get(&boot).map(|peer| &peer.state) {
+            Some(PeerState::Renewed(reading)) => *reading,
+            Some(PeerState::Lapsed { renewed, .. }) => *renewed,
+            // It renewed for the last time before this node looked for the first time.
+            Some(PeerState::Inquired(_)) | None => Duration::ZERO,
+        };
+        let cut_off = renewed + self.options.renewal + ISOLATED_AFTER;
+        let since = self.serves_since.map(|since| since.max(cut_off));
+        since.map_or(Duration::ZERO, |since| self.clock.saturating_sub(since))
+    }
+
     /// Takes note that the watch shows a key: the boot in its name, the number in its value.
     pub fn seen(&mut self, boot: BootId, number: u64, revision: u64, now: Time) {
         if boot == self.own {
             self.seen_own(number, revision, now);
             return;
         }
-        // As late as it may be on the clock: since the last renewal that was shown.
-        let since = self
-            .confirmed
-            .map_or(Duration::ZERO, |sent| now.since(sent));
-        let reading = self.clock + since.min(self.longest_step());
-        let state = PeerState::Renewed(reading);
+        let state = PeerState::Renewed(self.reading(now));
         let before = self.peers.insert(boot, Peer { revision, state });
         if !matches!(before.map(|peer| peer.state), Some(PeerState::Renewed(_))) {
             self.outputs.push_back(LeaseOutput::Alive(boot));
@@ -207,7 +235,7 @@ impl NodeLeases {
     /// Takes an acknowledgement of a stream's writer for something first sent at this time.
     pub fn acknowledged(&mut self, stream: u16, first_sent: Time) {
         for (boot, peer) in &mut self.peers {
-            if let PeerState::Lapsed { since, streams } = &mut peer.state
+            if let PeerState::Lapsed { since, streams, .. } = &mut peer.state
                 && *since <= first_sent
                 && streams.remove(&stream)
             {
@@ -248,6 +276,15 @@ impl NodeLeases {
     /// Returns the next effect.
     pub fn next_output(&mut self) -> Option<LeaseOutput> {
         self.outputs.pop_front()
+    }
+
+    /// Returns the reading of the clock at this time, as late as it may be: since the last renewal
+    /// that was shown.
+    fn reading(&self, now: Time) -> Duration {
+        let since = self
+            .confirmed
+            .map_or(Duration::ZERO, |sent| now.since(sent));
+        self.clock + since.min(self.longest_step())
     }
 
     /// Longest step from one own renewal to the next that counts as time.
@@ -292,11 +329,106 @@ impl NodeLeases {
 
     fn lapse(&mut self, boot: BootId, now: Time) {
         if let Some(peer) = self.peers.get_mut(&boot) {
+            let renewed = match peer.state {
+                PeerState::Renewed(reading) => reading,
+                PeerState::Lapsed { renewed, .. } => renewed,
+                PeerState::Inquired(_) => Duration::ZERO,
+            };
             peer.state = PeerState::Lapsed {
                 since: now,
                 streams: (0..self.streams).collect(),
+                renewed,
             };
             self.outputs.push_back(LeaseOutput::Lapsed(boot));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: BootId = BootId(1);
+    const OTHER: BootId = BootId(2);
+
+    fn at(seconds: u64) -> Time {
+        Time::from_millis(1_000 * seconds)
+    }
+
+    fn leases() -> NodeLeases {
+        NodeLeases::new(OWN, 1, LeaseOptions::default(), at(0))
+    }
+
+    /// Lets time pass, with a renewal each 3 s that is seen at once, as long as the engine answers.
+    fn pass(leases: &mut NodeLeases, seconds: std::ops::Range<u64>) {
+        for second in seconds {
+            leases.handle_timeout(at(second));
+            let number = leases.last_number;
+            leases.seen(OWN, number, number, at(second));
+            leases.acknowledged(0, at(second));
+        }
+    }
+
+    fn is_lost(leases: &mut NodeLeases) -> bool {
+        leases.life(OTHER, 0, at(0)) == NodeLife::Lost
+    }
+
+    #[test]
+    fn clients_of_a_dead_node_had_their_time_when_it_is_lost() {
+        let mut leases = leases();
+        pass(&mut leases, 0..30);
+        leases.seen(OTHER, 1, 1, at(29));
+        assert_eq!(leases.served_without(OTHER), Duration::ZERO);
+        pass(&mut leases, 30..49);
+        assert!(!is_lost(&mut leases));
+        pass(&mut leases, 49..53);
+        assert!(is_lost(&mut leases));
+        // It was seen at 29 s, and had noticed at 34 s that it was cut off.
+        let served = leases.served_without(OTHER);
+        assert!(served >= Duration::from_secs(15), "{served:?}");
+        assert!(served <= Duration::from_secs(19), "{served:?}");
+    }
+
+    #[test]
+    fn clients_had_no_time_while_this_node_was_isolated() {
+        let mut leases = leases();
+        leases.seen(OTHER, 1, 1, at(0));
+        pass(&mut leases, 0..15);
+        // Only a stream does not answer: leases age.
+        leases.set_isolated(true, at(15));
+        pass(&mut leases, 15..24);
+        assert!(is_lost(&mut leases));
+        assert_eq!(leases.served_without(OTHER), Duration::ZERO);
+        leases.set_isolated(false, at(24));
+        assert_eq!(leases.served_without(OTHER), Duration::ZERO);
+        pass(&mut leases, 24..31);
+        assert_eq!(leases.served_without(OTHER), Duration::from_secs(6));
+    }
+
+    #[test]
+    fn clients_had_no_time_before_an_outage_of_the_engine_was_over() {
+        let mut leases = leases();
+        pass(&mut leases, 0..10);
+        leases.seen(OTHER, 1, 1, at(9));
+        leases.set_isolated(true, at(12));
+        leases.set_isolated(false, at(100));
+        pass(&mut leases, 100..119);
+        assert!(!is_lost(&mut leases), "the clock stood still");
+        pass(&mut leases, 119..125);
+        assert!(is_lost(&mut leases));
+        let served = leases.served_without(OTHER);
+        assert!(served >= Duration::from_secs(10), "{served:?}");
+        assert!(served <= Duration::from_secs(24), "{served:?}");
+    }
+
+    #[test]
+    fn clients_had_no_time_when_this_node_has_just_started() {
+        let mut leases = leases();
+        assert!(!is_lost(&mut leases), "it is asked for");
+        pass(&mut leases, 0..4);
+        assert!(is_lost(&mut leases), "it never had a lease");
+        assert_eq!(leases.served_without(OTHER), Duration::ZERO);
+        pass(&mut leases, 4..16);
+        assert_eq!(leases.served_without(OTHER), Duration::from_secs(10));
     }
 }

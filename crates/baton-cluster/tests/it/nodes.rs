@@ -153,6 +153,10 @@ async fn a_dead_node_is_lost_and_the_other_goes_on() {
     let lost = tokio::time::timeout(Duration::from_secs(60), lost).await;
     assert_eq!(lost.expect("lost in time"), dead);
     assert!(!one.log.is_alive(dead));
+    // TTL and grace are 5 s here, 3 s of which the dead one may have needed to notice.
+    let served = one.log.served_without(dead);
+    assert!(served >= Duration::from_secs(2), "{served:?}");
+    assert!(served < Duration::from_secs(60), "{served:?}");
     a.propose("goes on").await;
     assert_eq!(a.next().await.record, "goes on");
 

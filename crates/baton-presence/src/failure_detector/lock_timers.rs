@@ -365,10 +365,11 @@ fn timer_of(
         TimedState::Held | TimedState::Untimed => None,
     };
     let same = old.filter(|old| old.state == state);
-    let ends = match same {
+    // A state without a time has no end, whatever state was timed anew before it.
+    let ends = lasts.and_then(|lasts| match same {
         Some(old) => old.ends,
-        None => lasts.map(|lasts| Limit::from(now, lasts)),
-    };
+        None => Some(Limit::from(now, lasts)),
+    });
     // Nothing prolongs the lease of a holder in these states: it has no connection, or reads the
     // notice to stop first, or its welcome shows that the lock drains.
     let lease_ends = match (same, state) {

@@ -87,6 +87,9 @@ pub(crate) fn dispatch(state: &mut State, event: &Event, step: &mut Step<'_>) {
         }
         Event::RequestsVoid { session } => requests_void(state, session, step),
         Event::RightsSet { session, rights } => rights_set(state, session, rights, step),
-        Event::ConnectionsLost { ref sessions } => connections_lost(state, sessions, step),
+        Event::ConnectionsLost {
+            ref sessions,
+            ref overdue,
+        } => connections_lost(state, sessions, overdue, step),
     }
 }

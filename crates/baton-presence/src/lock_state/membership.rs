@@ -225,11 +225,23 @@ pub(crate) fn restarted(state: &mut State, step: &mut Step<'_>) {
 }
 
 /// Applies [`Event::ConnectionsLost`](crate::Event::ConnectionsLost).
-pub(crate) fn connections_lost(state: &mut State, sessions: &[SessionId], step: &mut Step<'_>) {
+pub(crate) fn connections_lost(
+    state: &mut State,
+    sessions: &[SessionId],
+    overdue: &[SessionId],
+    step: &mut Step<'_>,
+) {
     // One that is away already keeps its grace.
     for session in detach(state, sessions, step) {
         let fences = state.grants().fences_with(session);
         recover(state, fences, step);
+    }
+    for session in detach(state, overdue, step) {
+        let fences = state.grants().fences_with(session);
+        recover(state, fences.clone(), step);
+        for fence in fences {
+            set_overdue(state, fence);
+        }
     }
 }
 

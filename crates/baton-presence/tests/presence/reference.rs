@@ -211,13 +211,19 @@ impl Reference {
                     self.enter(NewestLock::Recovering { by, fence });
                 }
             }
-            Event::ConnectionsLost { ref sessions } => self.lose_connections(sessions),
+            Event::ConnectionsLost {
+                ref sessions,
+                ref overdue,
+            } => {
+                self.lose_connections(sessions, false);
+                self.lose_connections(overdue, true);
+            }
             _ => self.come_or_go(event),
         }
         self.settle(trying);
     }
 
-    fn lose_connections(&mut self, sessions: &[SessionId]) {
+    fn lose_connections(&mut self, sessions: &[SessionId], overdue: bool) {
         for session in sessions {
             let is_connected = |one: &&mut Someone| one.presence != Presence::Away;
             let Some(one) = self.someone(*session).filter(is_connected) else {
@@ -226,6 +232,7 @@ impl Reference {
             one.presence = Presence::Away;
             if let Some((by, fence)) = self.party().filter(|(by, _)| by == session) {
                 self.enter(NewestLock::Recovering { by, fence });
+                self.overdue = overdue;
             }
         }
     }
@@ -373,9 +380,14 @@ fn some_event(random: &mut Random, lock_state: &LockState, fences: &[Fence]) -> 
         20 => Event::GraceOver { session, fence },
         21 => Event::RecoveryOver { session, fence },
         _ if random.chance(20) => Event::Restarted,
-        _ if random.chance(25) => Event::ConnectionsLost {
-            sessions: vec![session, SessionId(random.below(6) + 1)],
-        },
+        _ if random.chance(25) => {
+            let (lost, other) = (vec![session, SessionId(random.below(6) + 1)], Vec::new());
+            let (sessions, overdue) = match random.chance(50) {
+                true => (lost, other),
+                false => (other, lost),
+            };
+            Event::ConnectionsLost { sessions, overdue }
+        }
         _ if random.chance(50) => Event::AutoPassSet(AutoPass::Off),
         _ => Event::AutoPassSet(AutoPass::On),
     }

@@ -105,11 +105,25 @@ impl Membership {
         true
     }
 
-    /// Ends the connections of all sessions that are attached to this host.
-    pub(super) fn lose_host(&mut self, position: u64, host: HostId, effects: &mut Vec<Effect>) {
+    /// Ends the connections of all sessions that are attached to this host. The time to resume is
+    /// over for those that were attached up to the position `overdue_to`.
+    pub(super) fn lose_host(
+        &mut self,
+        position: u64,
+        host: HostId,
+        overdue_to: u64,
+        effects: &mut Vec<Effect>,
+    ) {
         let is_of_host = |session: &SessionId| self.hosts.of_connected(*session) == host;
-        let sessions = self.connected().filter(is_of_host).collect();
-        self.apply(position, &Event::ConnectionsLost { sessions }, effects);
+        // A session that another server than a host attached has 0, which nothing is up to.
+        let is_overdue = |session: &SessionId| {
+            let at = self.hosts.attached_at(*session);
+            at > 0 && at <= overdue_to
+        };
+        let lost = self.connected().filter(is_of_host);
+        let (overdue, sessions) = lost.partition(is_overdue);
+        let event = Event::ConnectionsLost { sessions, overdue };
+        self.apply(position, &event, effects);
     }
 
     pub(super) fn apply(&mut self, position: u64, event: &Event, effects: &mut Vec<Effect>) {

@@ -179,6 +179,10 @@ pub enum Record {
     HostLost {
         /// The host. [`HostId::ALONE`] stands for a server outside of a cluster.
         host: HostId,
+        /// The sessions that were attached up to this position have had the time to go on over
+        /// another host: each of their locks passes on as soon as it can. The time of the others
+        /// begins. 0 if it begins for all, as after an outage.
+        overdue_to: u64,
     },
     /// The document is erased: content, parks, locks and sessions are gone, in a later epoch. On
     /// one machine the snapshot of what remains takes its place in the log.
@@ -230,6 +234,13 @@ impl Record {
                     ..
                 },
             ) => (session, since) == (other_session, other_since) && record.is_alike(other),
+            (
+                Self::HostLost { host, overdue_to },
+                Self::HostLost {
+                    host: other,
+                    overdue_to: other_to,
+                },
+            ) => host == other && (*overdue_to > 0) == (*other_to > 0),
             _ => self == other,
         }
     }

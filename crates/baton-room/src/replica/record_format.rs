@@ -53,6 +53,10 @@ enum Frame {
         epoch: u32,
         unread: bool,
     },
+    HostOverdue {
+        host: HostId,
+        to: u64,
+    },
 }
 
 /// First bytes of [`Record::Erased`].
@@ -129,8 +133,15 @@ impl Record {
                 note: note.clone(),
             },
             Self::Since { session, since, .. } => Frame::Since { session, since },
-            Self::HostLost { host } => Frame::HostLost { host },
             Self::Erased { epoch, unread } => Frame::Erased { epoch, unread },
+            Self::HostLost {
+                host,
+                overdue_to: 0,
+            } => Frame::HostLost { host },
+            Self::HostLost { host, overdue_to } => Frame::HostOverdue {
+                host,
+                to: overdue_to,
+            },
             _ => return None,
         })
     }
@@ -168,8 +179,15 @@ impl Record {
                 note,
                 record: content(rest)?,
             },
-            Frame::HostLost { host } => Self::HostLost { host },
             Frame::Erased { epoch, unread } => Self::Erased { epoch, unread },
+            Frame::HostLost { host } => Self::HostLost {
+                host,
+                overdue_to: 0,
+            },
+            Frame::HostOverdue { host, to } => Self::HostLost {
+                host,
+                overdue_to: to,
+            },
         })
     }
 
@@ -298,7 +316,6 @@ mod tests {
                 },
                 &[FRAMED, 0, 5, 9, 0, FORMAT, 3, 24],
             ),
-            (Record::HostLost { host }, &[FRAMED, 2, 5]),
             (
                 Record::Since {
                     session,
@@ -316,6 +333,20 @@ mod tests {
                     unread: true,
                 },
                 &[FRAMED, 4, 0xac, 2, 1],
+            ),
+            (
+                Record::HostLost {
+                    host,
+                    overdue_to: 0,
+                },
+                &[FRAMED, 2, 5],
+            ),
+            (
+                Record::HostLost {
+                    host,
+                    overdue_to: 300,
+                },
+                &[FRAMED, 5, 5, 0xac, 2],
             ),
         ];
         for (record, bytes) in framed {

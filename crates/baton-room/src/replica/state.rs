@@ -261,8 +261,10 @@ impl ReplicatedState {
                 effects.push(Effect::late(*record));
             }
             Record::Since { record, .. } => self.decide(position, *record, checked, effects),
-            Record::HostLost { host } => self.membership.lose_host(position, host, effects),
             Record::Erased { epoch, unread } => erasure::erase(self, position, epoch, unread),
+            Record::HostLost { host, overdue_to } => self
+                .membership
+                .lose_host(position, host, overdue_to, effects),
             record => self.decide(position, record, checked, effects),
         }
         self.position = position;

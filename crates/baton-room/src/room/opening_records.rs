@@ -26,7 +26,10 @@ pub(super) fn opening_records(
     let is_left = |host: &HostId| state.hosts().contains(host);
     let left = options.host.map(|own| [HostId::ALONE, own]);
     let left = left.into_iter().flatten().filter(is_left);
-    let left: Vec<_> = left.map(|host| Record::HostLost { host }).collect();
+    let overdue_to = 0;
+    let left: Vec<_> = left
+        .map(|host| Record::HostLost { host, overdue_to })
+        .collect();
     let restarts =
         (options.host.is_none() && !locks.is_empty()).then_some(Record::Presence(Event::Restarted));
     let passes = locks.auto_pass() != auto_pass;

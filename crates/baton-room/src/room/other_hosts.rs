@@ -1,6 +1,8 @@
 //! The other hosts of a cluster: their records about sessions that are connected here, and their
 //! awareness.
 
+use std::time::Duration;
+
 use baton_presence::{Change, SessionId, Time};
 
 use super::Room;
@@ -16,7 +18,14 @@ pub enum ClusterEvent {
     /// A host is lost: none of its connections is left. The room proposes the record that says so,
     /// if a session is connected to it. To be told again as long as the host is not alive: a late
     /// record of it may attach a session.
-    HostLost(HostId),
+    HostLost {
+        /// The host.
+        host: HostId,
+        /// Time for which this host has served since the lost one can have done so. With
+        /// [`recovery`](baton_presence::Timings::recovery) its sessions have had their time to go
+        /// on here, and their locks pass on at once.
+        served: Duration,
+    },
     /// True if the log has given no answer for too long. Clients hear that nothing is saved, and no
     /// beat confirms anything, so that a holder stops by its own clock. Nothing can be granted.
     Isolated(bool),
@@ -57,11 +66,14 @@ fn end(room: &mut Room, session: SessionId, why: Ending, reason: &str, now: Time
     }
 }
 
-/// Proposes that a host is lost, if sessions are connected to it.
-pub(super) fn lost(room: &mut Room, host: HostId, now: Time) {
+/// Proposes that a host is lost, if sessions are connected to it. A session that it attaches by a
+/// record that is not known here keeps its time to resume.
+pub(super) fn lost(room: &mut Room, host: HostId, served: Duration, now: Time) {
     room.now = now;
     if room.state.hosts().contains(&host) {
-        let record = Record::HostLost { host };
+        let had_time = served >= room.options.timings.recovery;
+        let overdue_to = if had_time { room.state.position() } else { 0 };
+        let record = Record::HostLost { host, overdue_to };
         room.proposals.push_back(ProposedRecord::unanswered(record));
     }
 }

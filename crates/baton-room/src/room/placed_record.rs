@@ -48,7 +48,7 @@ impl PlacedRecord {
         if matches!(record, Record::Erased { .. }) {
             return erasure::carry_out(room, position, record, now);
         }
-        if let Record::HostLost { host } = record {
+        if let Record::HostLost { host, .. } = record {
             other_hosts::remove_awareness(room, host, now);
         }
         if let (Origin::Streamed(connection, streamed), Some(update)) = (&origin, &checked) {

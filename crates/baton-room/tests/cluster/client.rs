@@ -1,10 +1,11 @@
 //! A client of the lock protocol that goes from host to host.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use baton_presence::{Time, Timings};
 use baton_room::{ConnectionId, Departure, Ending, HostId, Incoming, Outgoing, SyncKind};
 use baton_sync::control_channel::{
-    ClientMessage, FencingToken, Paths, Resume, ServerMessage, User,
+    ClientMessage, FencingToken, GrantStatus, Paths, Resume, ServerMessage, User,
 };
 use baton_sync::document::yrs::{Text, WriteTxn};
 use baton_sync::document::{Document, DocumentOptions};
@@ -29,6 +30,14 @@ pub(crate) struct Client {
     pub(crate) told: Vec<ServerMessage>,
     /// True if it answers beats.
     pub(crate) answers: bool,
+    /// The grants of `held` that it is to give up.
+    draining: BTreeSet<FencingToken>,
+    /// Times of its answers to beats, of its hello, and of its claims.
+    answered: BTreeMap<u64, Time>,
+    said_hello: Time,
+    claimed: BTreeMap<FencingToken, Time>,
+    /// Time of the message by which it may hold its locks, as its host has confirmed it.
+    confirmed: Time,
 }
 
 impl Client {
@@ -48,7 +57,18 @@ impl Client {
             taken: 0,
             told: Vec::new(),
             answers: true,
+            draining: BTreeSet::new(),
+            answered: BTreeMap::new(),
+            said_hello: Time::ZERO,
+            claimed: BTreeMap::new(),
+            confirmed: Time::ZERO,
         }
+    }
+
+    /// True if it believes that it has a lock, by the slowest clock that a client may have.
+    pub(crate) fn believes(&self, now: Time) -> bool {
+        let lease = Timings::default().lease();
+        now < self.confirmed + lease && !self.held.is_subset(&self.draining)
     }
 
     /// A copy of it, as of a tab that was duplicated: the same session and token.
@@ -70,6 +90,8 @@ impl Client {
         self.welcomed = false;
         self.sent.clear();
         self.taken = 0;
+        self.answered.clear();
+        self.said_hello = cluster.now;
         let resume = self.token.clone().map(|token| Resume {
             session: self.session,
             token,
@@ -211,29 +233,51 @@ impl Client {
                 session,
                 token,
                 resumed,
+                lock,
                 ..
             } => {
                 if !resumed {
                     self.held.clear();
+                }
+                let is_held = |fence: &FencingToken| {
+                    let mut grants = lock.grants.iter();
+                    grants.any(|grant| {
+                        grant.fence == *fence
+                            && grant.session == *session
+                            && grant.state == GrantStatus::Held
+                    })
+                };
+                if self.held.iter().any(is_held) {
+                    self.confirmed = self.confirmed.max(self.said_hello);
                 }
                 (self.session, self.resumed, self.welcomed) = (*session, *resumed, true);
                 self.token = Some(token.clone());
             }
             ServerMessage::Offer { fence, .. } => {
                 let fence = *fence;
+                self.claimed.entry(fence).or_insert(cluster.now);
                 self.say(cluster, &ClientMessage::Claim { fence });
             }
             ServerMessage::Granted { fence, .. } => {
                 self.held.insert(*fence);
+                if let Some(at) = self.claimed.remove(fence) {
+                    self.confirmed = self.confirmed.max(at);
+                }
             }
             ServerMessage::Drain { fence, .. } => {
                 let fence = *fence;
+                self.draining.insert(fence);
                 self.say(cluster, &ClientMessage::Drained { fence });
             }
             ServerMessage::Lost { fence, .. } => {
                 self.held.remove(fence);
             }
-            ServerMessage::Beat { n, .. } if self.answers => {
+            ServerMessage::Beat { n, confirmed } if self.answers => {
+                let newest = self.answered.range(..=confirmed).next_back();
+                if let Some((_, at)) = newest {
+                    self.confirmed = self.confirmed.max(*at);
+                }
+                self.answered.insert(*n, cluster.now);
                 let answer = ClientMessage::Answer {
                     n: *n,
                     visible: true,

@@ -144,13 +144,18 @@ impl Cluster {
         id
     }
 
-    /// Lets a host propose that the dead hosts are lost.
+    /// Lets a host propose that the dead hosts are lost, as soon as they are.
     pub(crate) fn look_for_dead(&mut self, host: usize) {
+        self.look_for_dead_after(host, Duration::ZERO);
+    }
+
+    /// Lets a host that has served for so long without the dead hosts propose that they are lost.
+    pub(crate) fn look_for_dead_after(&mut self, host: usize, served: Duration) {
         let known = self.hosts[host].room.state().hosts();
         let dead: Vec<_> = known.intersection(&self.dead).copied().collect();
         self.input(host, |room, now| {
-            for dead in dead {
-                room.follow_cluster(ClusterEvent::HostLost(dead), now);
+            for host in dead {
+                room.follow_cluster(ClusterEvent::HostLost { host, served }, now);
             }
         });
     }

@@ -133,6 +133,96 @@ fn the_lock_of_a_lost_host_passes_when_its_holder_does_not_come_again() {
     cluster.agrees();
 }
 
+/// Two clients, the second of which waits for the lock of the first, each on its own host.
+fn holder_and_waiter(cluster: &mut Cluster) -> (Client, Client) {
+    let mut ada = holder(cluster);
+    let mut bob = Client::new(2);
+    bob.connect(cluster, 1);
+    run(cluster, &mut [&mut ada, &mut bob]);
+    bob.acquires(cluster, "a");
+    run(cluster, &mut [&mut ada, &mut bob]);
+    (ada, bob)
+}
+
+#[test]
+fn the_lock_of_a_lost_host_passes_at_once_if_its_holder_had_the_time_to_come() {
+    for (served, passes) in [(9, false), (10, true)] {
+        let mut cluster = Cluster::new(2);
+        let (mut ada, mut bob) = holder_and_waiter(&mut cluster);
+        let fence = only(&ada);
+        cluster.kill(0);
+        cluster.look_for_dead_after(0, Duration::from_secs(served));
+        run(&mut cluster, &mut [&mut bob]);
+        assert_eq!(!bob.held.is_empty(), passes, "{served} s");
+        ada.connect(&mut cluster, 0);
+        run(&mut cluster, &mut [&mut ada, &mut bob]);
+        assert!(ada.resumed && ada.is_welcome());
+        if passes {
+            assert!(only(&bob).position > fence.position && ada.held.is_empty());
+        } else {
+            assert_eq!(only(&ada), fence);
+        }
+        cluster.agrees();
+    }
+}
+
+#[test]
+fn a_holder_of_a_lost_host_keeps_its_lock_while_nobody_else_wants_it() {
+    let mut cluster = Cluster::new(2);
+    let mut ada = holder(&mut cluster);
+    let fence = only(&ada);
+    cluster.kill(0);
+    cluster.look_for_dead_after(0, Duration::from_secs(60));
+    cluster.run();
+    ada.connect(&mut cluster, 0);
+    run(&mut cluster, &mut [&mut ada]);
+    assert_eq!((only(&ada), held(&cluster)), (fence, vec![fence.position]));
+    cluster.agrees();
+}
+
+/// The end of the offer stayed armed in a state that has no end: the detector proposed for ever.
+#[test]
+fn an_open_offer_of_a_lost_host_waits_for_its_session_without_a_timer() {
+    let mut cluster = Cluster::new(2);
+    let (mut ada, mut bob) = holder_and_waiter(&mut cluster);
+    ada.drops(&mut cluster, Departure::Done);
+    cluster.run();
+    // He is offered the lock, and his host dies.
+    cluster.kill(1);
+    cluster.look_for_dead_after(0, Duration::from_secs(60));
+    cluster.run();
+    for _ in 0..10 {
+        cluster.pass(Duration::from_secs(1));
+        cluster.run();
+    }
+    bob.connect(&mut cluster, 0);
+    run(&mut cluster, &mut [&mut bob]);
+    assert!(bob.resumed && bob.is_welcome());
+    assert_eq!(held(&cluster), [only(&bob).position]);
+    cluster.agrees();
+}
+
+/// The host was cut off, and is back: its client has gone on there. The others had taken it for
+/// lost before they could know.
+#[test]
+fn a_session_that_went_on_unseen_over_a_host_that_is_called_lost_has_its_time() {
+    let mut cluster = Cluster::new(2);
+    let (mut ada, mut bob) = holder_and_waiter(&mut cluster);
+    let fence = only(&ada);
+    ada.drops(&mut cluster, Departure::Dropped);
+    ada.connect(&mut cluster, 0);
+    let lost = cluster.hosts[0].id;
+    cluster.dead.insert(lost);
+    cluster.look_for_dead_after(1, Duration::from_secs(60));
+    while cluster.sequence(0) {}
+    run(&mut cluster, &mut [&mut ada, &mut bob]);
+    assert!(bob.held.is_empty() && ada.at.is_none());
+    ada.connect(&mut cluster, 1);
+    run(&mut cluster, &mut [&mut ada, &mut bob]);
+    assert_eq!((only(&ada), held(&cluster)), (fence, vec![fence.position]));
+    cluster.agrees();
+}
+
 #[test]
 fn late_records_of_a_lost_host_change_nothing() {
     let mut cluster = Cluster::new(2);

@@ -10,7 +10,8 @@ pub(crate) fn tell_room(room: &mut Room, node: &dyn ClusterNode, now: Time) {
     room.follow_cluster(ClusterEvent::Isolated(node.is_isolated()), now);
     for host in room.state().hosts() {
         if !node.is_alive(host.0) {
-            room.follow_cluster(ClusterEvent::HostLost(host), now);
+            let served = node.served_without(host.0);
+            room.follow_cluster(ClusterEvent::HostLost { host, served }, now);
         }
     }
 }
