@@ -114,6 +114,26 @@ impl SharedLog {
     pub fn lose_after(&self, node: &SharedNode, served: Duration) {
         self.shared.lock().lose(node.boot(), served);
     }
+
+    /// Asks a node's server for a snapshot of a document, as a log does whose oldest records are its.
+    ///
+    /// # Panics
+    /// When the node is not of this log.
+    pub fn ask_for_snapshot(&self, node: &SharedNode, document: &str) {
+        let shared = self.shared.lock();
+        let state = shared.nodes.get(&node.boot()).expect("a node of this log");
+        let document = document.into();
+        state.tell(NodeNews::Oldest { document });
+    }
+
+    /// Returns the number of records that an opening of the document reads behind its snapshot;
+    /// `None` while it has no snapshot.
+    #[must_use]
+    pub fn tail_behind_snapshot(&self, document: &str) -> Option<usize> {
+        let shared = self.shared.lock();
+        let stored = shared.sequence.stored(document)?;
+        stored.snapshot.is_some().then(|| stored.tail().count())
+    }
 }
 
 impl Drop for SharedLog {

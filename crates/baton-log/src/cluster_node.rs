@@ -57,6 +57,12 @@ pub enum NodeNews {
     Lost(u64),
     /// The engine has stopped answering (true), or answers again.
     Isolated(bool),
+    /// This document holds a part of the oldest records of the log. A snapshot of it lets them go;
+    /// the server is to store one, even if nobody uses the document.
+    Oldest {
+        /// The document.
+        document: Arc<str>,
+    },
     /// A message of another node about a document that is open here.
     Relayed {
         /// The document.

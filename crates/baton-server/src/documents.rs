@@ -8,6 +8,7 @@ pub(crate) mod gate;
 pub(crate) mod open_document;
 pub(crate) mod open_documents;
 pub(crate) mod registry;
+pub(crate) mod resting_snapshots;
 mod room_options;
 pub(crate) mod stored_documents;
 pub(crate) mod tenant_storage;

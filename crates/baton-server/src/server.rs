@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::cluster::join::{self, JoinClusterError};
 use crate::config::{ConfigError, Settings};
 use crate::connection::session;
+use crate::documents::resting_snapshots;
 use crate::documents::stored_documents::{self, EraseError, StoredDocument};
 use crate::net::listener::Listener;
 use crate::net::{listen, routes, y_sweet_api};
@@ -57,7 +58,8 @@ impl Server {
     ) -> Result<Self, ConfigError> {
         settings.check()?;
         let app = App::new(Arc::new(settings), log)?;
-        app.registry().follow_cluster(news);
+        let asked = app.registry().follow_cluster(news);
+        resting_snapshots::start(app.registry(), asked);
         Ok(Self {
             app: Arc::new(app),
             embedded: None,

@@ -192,6 +192,26 @@ async fn the_lock_of_a_lost_node_passes_at_once_if_its_holder_had_the_time_to_co
 }
 
 #[tokio::test]
+async fn a_document_at_rest_gets_the_snapshot_that_the_log_asks_for() {
+    let nodes = TwoNodes::start().await;
+    let ada = member(&nodes.other, "Ada").await;
+    ada.types("kept");
+    ada.is_saved().await;
+    ada.leaves().await;
+    assert_eq!(nodes.log.tail_behind_snapshot("notes"), None);
+    // Nobody has it open at this node.
+    nodes.log.ask_for_snapshot(&nodes.first_node, "notes");
+    let written = async {
+        while nodes.log.tail_behind_snapshot("notes").is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within("a snapshot", written).await;
+    let bob = member(&nodes.one, "Bob").await;
+    bob.sees("kept").await;
+}
+
+#[tokio::test]
 async fn a_document_that_is_opened_after_a_node_was_lost_has_none_of_its_sessions() {
     let nodes = TwoNodes::start().await;
     let ada = member(&nodes.one, "Ada").await;

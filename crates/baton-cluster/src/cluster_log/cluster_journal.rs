@@ -39,6 +39,8 @@ pub(super) struct ClusterJournal {
     /// Place of the own mark, with which the document was opened: after every loaded record.
     opened: StreamPosition,
     last: Position,
+    /// Place up to which all was known when the document was opened.
+    known_to: StreamPosition,
     /// Position of the last snapshot, or of what was loaded.
     base: Position,
     /// Names of the records up to `base`.
@@ -65,6 +67,8 @@ pub(super) struct Beginning {
     pub(super) opened: StreamPosition,
     /// Position of the last loaded record.
     pub(super) last: Position,
+    /// Place up to which all is known; marks of openings are behind the last record.
+    pub(super) known_to: StreamPosition,
     /// Names of the records up to there.
     pub(super) table: DuplicateTable,
     pub(super) loaded: (u64, u64),
@@ -83,6 +87,7 @@ impl ClusterJournal {
             positions: beginning.positions,
             opened: beginning.opened,
             last: beginning.last,
+            known_to: beginning.known_to,
             base: beginning.last,
             table: beginning.table,
             tail: VecDeque::new(),
@@ -119,9 +124,16 @@ impl ClusterJournal {
         self.loaded = (0, 0);
         self.snapshot_bytes = content.bytes().map_or(0, |bytes| bytes.len() as u64);
         let positions = self.positions;
+        let place = positions.place(at);
+        // No record is between the last one and the marks of openings behind it: these go as well.
+        let position = if at == self.last {
+            place.max(self.known_to)
+        } else {
+            place
+        };
         let content = SnapshotContent { positions, content };
         let envelope = SnapshotEnvelope {
-            position: positions.place(at),
+            position,
             name: self.name.to_string(),
             table: self.table.clone(),
             content: content.encode(),

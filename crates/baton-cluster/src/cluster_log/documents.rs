@@ -241,6 +241,7 @@ impl Documents {
             positions,
             opened: opened.feed.taken(),
             last,
+            known_to: opened.feed.known_to(),
             table: opened.feed.table().clone(),
             loaded: (loaded.tail.len() as u64, bytes.sum()),
             snapshot_bytes: loaded

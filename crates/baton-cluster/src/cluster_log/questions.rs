@@ -1,14 +1,16 @@
 //! The questions of a stream's task to the engine. Each is asked by a task of its own, and its
 //! answer comes back as an input.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::documents::AbortOnDrop;
 use super::stream_input::{Answer, OpeningAnswer, PlanAnswer, StreamInput};
 use crate::core::{
-    BatchAnswer, Delivered, DocumentKey, Envelope, FetchedSnapshot, MarkAnswer, OutgoingBatch,
-    PutAnswer, Scope, SnapshotEnvelope, StreamPosition, Subject,
+    BatchAnswer, Content, Delivered, DocumentKey, Envelope, FetchedSnapshot, MarkAnswer,
+    OldestTenth, OutgoingBatch, PutAnswer, Scope, SnapshotEnvelope, StreamPosition, Subject,
 };
 use crate::engine::{
     AppendAnswer, EngineError, Heard, LogStream, NewMessage, SnapshotKey, SnapshotStore,
@@ -157,6 +159,43 @@ impl Questions {
         });
     }
 
+    /// Looks for the documents that hold the oldest part of the stream. Without an answer the next
+    /// look at the stream asks again.
+    pub(super) fn find_oldest(&self, oldest: OldestTenth) {
+        let it = self.clone();
+        tokio::spawn(async move {
+            let filter = format!("{}.{}.d.>", it.prefix, it.stream.index());
+            let range = (oldest.first, oldest.last - oldest.first);
+            // A document has records and marks of snapshots.
+            let most = 2 * oldest.documents;
+            let Ok(subjects) = it.stream.first_subjects(&filter, range, most).await else {
+                return;
+            };
+            let mut found = Vec::new();
+            let mut keys = BTreeSet::new();
+            for subject in subjects {
+                let subject = it.parse(&subject);
+                if let Some(key) = subject.as_ref().and_then(Subject::document)
+                    && found.len() < oldest.documents
+                    && keys.insert(key.clone())
+                    && let Some(name) = it.name_of(key).await
+                {
+                    found.push((key.clone(), name.into()));
+                }
+            }
+            it.answer(Answer::Oldest(found));
+        });
+    }
+
+    /// Returns the name of a document; `None` if nothing is stored of it any more, or if the engine
+    /// does not answer.
+    async fn name_of(&self, key: &DocumentKey) -> Option<String> {
+        match key.name() {
+            Some(name) => Some(name),
+            None => self.tail(key, 0).await.as_deref().and_then(stated_name),
+        }
+    }
+
     /// Removes probes that every node has read long ago.
     pub(super) fn purge_probes(&self, before: u64) {
         let it = self.clone();
@@ -301,4 +340,15 @@ impl Questions {
             let _ = it.snapshots.remove(&SnapshotKey { document, at }).await;
         });
     }
+}
+
+/// Returns the name of a document that one of its marks states.
+pub(super) fn stated_name(messages: &[Delivered]) -> Option<String> {
+    let names = messages.iter();
+    names
+        .filter_map(|message| match &message.envelope.content {
+            Content::Opened { name } | Content::SnapshotAt { name, .. } => Some(name.clone()),
+            _ => None,
+        })
+        .next()
 }

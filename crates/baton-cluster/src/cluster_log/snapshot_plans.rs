@@ -108,6 +108,12 @@ impl SnapshotPlans {
         })
     }
 
+    /// Returns true if a snapshot of this document is being made, or what it replaces is not purged
+    /// yet.
+    pub(super) fn has(&self, key: &DocumentKey) -> bool {
+        self.plans.contains_key(key)
+    }
+
     /// Gives up all snapshots; their documents make others.
     pub(super) fn clear(&mut self) {
         self.plans.clear();

@@ -8,7 +8,7 @@ use baton_log::{DocumentInfo, LoadedDocument, LogError};
 
 use super::document_errors::{damaged, gone, unread};
 use super::documents::loaded;
-use super::questions::Questions;
+use super::questions::{Questions, stated_name};
 use crate::core::{
     Content, Delivered, DocumentFeed, DocumentKey, Incarnations, OpenedDocument, SnapshotEnvelope,
     StreamPosition, Subject,
@@ -118,7 +118,7 @@ impl StoredDocuments {
         if let Some(newest) = newest_mark(&messages).filter(|at| Some(*at) > base) {
             return Ok(Read::Without(newest));
         }
-        let name = key.name().or_else(|| named(&messages));
+        let name = key.name().or_else(|| stated_name(&messages));
         let name = name.or_else(|| snapshot.as_ref().map(|snapshot| snapshot.name.clone()));
         let opened = opened(snapshot, &messages);
         let Some(name) = name.filter(|_| opened.snapshot.is_some() || !opened.tail.is_empty())
@@ -146,16 +146,6 @@ fn opened(snapshot: Option<SnapshotEnvelope>, messages: &[Delivered]) -> OpenedD
         snapshot,
         feed,
     }
-}
-
-fn named(messages: &[Delivered]) -> Option<String> {
-    let names = messages.iter();
-    names
-        .filter_map(|message| match &message.envelope.content {
-            Content::Opened { name } | Content::SnapshotAt { name, .. } => Some(name.clone()),
-            _ => None,
-        })
-        .next()
 }
 
 /// Returns the position of the newest snapshot of which the log says that it was stored.

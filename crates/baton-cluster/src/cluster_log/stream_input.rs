@@ -77,6 +77,8 @@ pub(super) enum Answer {
     Opening(DocumentKey, OpeningAnswer),
     Plan(DocumentKey, PlanAnswer),
     Looked(Option<StreamState>),
+    /// The documents that hold the oldest part of the stream.
+    Oldest(Vec<(DocumentKey, Arc<str>)>),
 }
 
 /// An answer for the opening of a document.

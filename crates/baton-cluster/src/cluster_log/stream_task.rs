@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_log::{LogError, Reservation};
+use baton_log::{LogError, NodeNews, Reservation};
 use baton_presence::Time;
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,7 +23,8 @@ use super::relay_task::RelayTask;
 use super::snapshot_plans::SnapshotPlans;
 use super::stream_input::{Answer, OpenReply, Proposal, StreamInput};
 use crate::core::{
-    Isolation, LostRecord, Question, StreamExtent, StreamReader, StreamTrim, StreamWriter, Subject,
+    DocumentKey, Isolation, LostRecord, Question, StreamExtent, StreamReader, StreamTrim,
+    StreamWriter, Subject,
 };
 use crate::engine::{Heard, StreamState};
 
@@ -243,6 +244,7 @@ impl StreamTask {
             Answer::Opening(key, answer) => self.documents.answered(&key, answer, now),
             Answer::Plan(key, answer) => self.plans.answered(&key, answer, now),
             Answer::Looked(state) => self.looked(state, now),
+            Answer::Oldest(documents) => self.ask_for_snapshots(documents),
         }
     }
 
@@ -309,6 +311,23 @@ impl StreamTask {
         }
     }
 
+    /// Asks the server for snapshots of the documents that hold the oldest part of the stream,
+    /// unless one is on its way: what it replaces is purged later.
+    fn ask_for_snapshots(&self, documents: Vec<(DocumentKey, Arc<str>)>) {
+        let resting = documents.into_iter();
+        let resting: Vec<_> = resting.filter(|(key, _)| !self.plans.has(key)).collect();
+        if !resting.is_empty() {
+            tracing::info!(
+                stream = self.index,
+                documents = resting.len(),
+                "documents that hold the oldest part of the stream get snapshots"
+            );
+        }
+        for (_, document) in resting {
+            self.node.tell(NodeNews::Oldest { document });
+        }
+    }
+
     fn looked(&mut self, state: Option<StreamState>, now: Time) {
         let alive = self.node.leases.lock().alive();
         let rank = alive.iter().position(|boot| *boot == self.node.boot);
@@ -325,12 +344,7 @@ impl StreamTask {
         });
         let oldest = self.trim.looked(self.index, extent, rank, alive.len(), now);
         if let Some(oldest) = oldest {
-            tracing::warn!(
-                stream = self.index,
-                first = oldest.first,
-                last = oldest.last,
-                "documents that rest hold the oldest tenth of the stream; open them to move it on"
-            );
+            self.questions.find_oldest(oldest);
         }
         // Each node's own probes are minutes old by then, and every starting node has its own.
         if usize::from(self.index) % alive.len().max(1) == rank && self.probes_before > 0 {

@@ -75,6 +75,18 @@ impl DocumentFeed {
         self.history.position(self.taken)
     }
 
+    /// Returns the position up to which all is known: that of the last message that was taken, or
+    /// of the last record while one has come in part. A snapshot there replaces marks of openings
+    /// behind the last record, too.
+    #[must_use]
+    pub fn known_to(&self) -> StreamPosition {
+        if self.parts.is_empty() {
+            self.history.position(self.taken).max(self.last)
+        } else {
+            self.last
+        }
+    }
+
     /// Returns the newest mark of a snapshot: the snapshot's position, and the sequence of the
     /// mark.
     #[must_use]

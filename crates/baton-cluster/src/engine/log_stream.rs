@@ -81,6 +81,22 @@ impl LogStream {
         Ok(messages.collect())
     }
 
+    /// Returns up to `most` subjects that match a filter, of the first messages from a sequence on:
+    /// of those that are at most `span` sequences behind the first of them. May be behind, as
+    /// [`tail`](Self::tail).
+    ///
+    /// # Errors
+    /// [`EngineError::Unanswered`].
+    pub async fn first_subjects(
+        &self,
+        filter: &str,
+        (from, span): (u64, u64),
+        most: usize,
+    ) -> Result<Vec<String>, EngineError> {
+        let range = (from, span);
+        stored_messages::first_subjects(&self.connection, &self.name, filter, range, most).await
+    }
+
     /// Removes the messages of a subject, which may have wildcards, before a sequence.
     ///
     /// # Errors

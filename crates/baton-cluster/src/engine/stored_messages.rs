@@ -129,6 +129,38 @@ pub(crate) async fn read(
     }
 }
 
+/// Returns the subjects of the first messages of a stream that match `filter`, from a sequence on:
+/// of those that are at most `span` sequences behind the first of them, and so many subjects. May
+/// be behind; see the module.
+pub(crate) async fn first_subjects(
+    connection: &Connection,
+    stream: &str,
+    filter: &str,
+    (from, span): (u64, u64),
+    most: usize,
+) -> Result<Vec<String>, EngineError> {
+    let mut subjects = Vec::<String>::new();
+    let (mut next, mut to) = (from.max(1), None);
+    loop {
+        let page = read_page(connection, stream, filter, next).await?;
+        for (sequence, message) in page.messages {
+            if sequence > *to.get_or_insert(sequence + span) {
+                return Ok(subjects);
+            }
+            next = sequence + 1;
+            if !subjects.iter().any(|known| *known == *message.subject) {
+                if subjects.len() == most {
+                    return Ok(subjects);
+                }
+                subjects.push(message.subject.to_string());
+            }
+        }
+        if page.done {
+            return Ok(subjects);
+        }
+    }
+}
+
 async fn read_page(
     connection: &Connection,
     stream: &str,

@@ -25,11 +25,19 @@ impl Member {
     }
 
     pub(crate) async fn start_with(engine: EngineOptions) -> Member {
+        Member::start_changed(engine, |_| ()).await
+    }
+
+    pub(crate) async fn start_changed(
+        engine: EngineOptions,
+        change: impl FnOnce(&mut ClusterOptions),
+    ) -> Member {
         let mut options = ClusterOptions::new(engine);
         options.leases.ttl = Duration::from_secs(4);
         options.leases.renewal = Duration::from_secs(1);
         options.leases.grace = Duration::from_secs(1);
         options.snapshots.purge_delay = Duration::from_millis(500);
+        change(&mut options);
         let (log, news) = ClusterLog::open(options).await.expect("the node starts");
         Member {
             log: Arc::new(log),

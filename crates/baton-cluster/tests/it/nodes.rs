@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use baton_cluster::ClusterOptions;
 use baton_log::{ClusterNode, Committed, Journals, LoadedDocument, LogError, NodeNews};
 use bytes::Bytes;
 
@@ -116,6 +117,106 @@ async fn a_document_is_opened_from_its_snapshot_and_tail() {
     assert!(again.position > taken[19].position);
     let (_b, loaded) = two.open("plan").await;
     assert_eq!(loaded.tail, records(&[again]));
+}
+
+/// Documents that rest hold the first messages of their stream, between which those of others were
+/// purged. Each gets a snapshot that the log asks for; then the first sequence moves, and they open
+/// as before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn documents_that_hold_the_oldest_part_of_a_stream_are_asked_for_and_let_it_go() {
+    const RESTING: &str = "at rest";
+    let Some(servers) = Servers::start(&Setup::of(3)) else {
+        return;
+    };
+    let trims = |options: &mut ClusterOptions| {
+        options.trim.holes = 50;
+        options.trim.interval = Duration::from_secs(1);
+    };
+    let mut one = Member::start_changed(servers.options(), trims).await;
+    let streams = 2;
+    let of = baton_cluster::core::stream_of(RESTING, streams);
+    // Others of the same stream.
+    let busy = ["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8"];
+    let mut busy = busy.into_iter();
+    let busy = busy.find(|name| baton_cluster::core::stream_of(name, streams) == of);
+    let busy = busy.expect("one of nine names");
+
+    let (mut resting, _) = one.open(RESTING).await;
+    for round in 0..3 {
+        resting.propose(format!("kept {round}")).await;
+    }
+    let kept = records(&resting.take(3).await);
+    drop(resting);
+    let (mut writer, _) = one.open(busy).await;
+    for round in 0..100 {
+        writer.propose(format!("{round}")).await;
+    }
+    let last = writer.take(100).await.pop().expect("a record").position;
+    writer.journal.snapshot(last, "all".into()).unwrap();
+
+    // The server's part.
+    let asked = async {
+        loop {
+            match one.news.next().await.expect("news") {
+                NodeNews::Oldest { document } if &*document == RESTING => return,
+                NodeNews::Oldest { document } => eprintln!("also {document}"),
+                _ => {}
+            }
+        }
+    };
+    let asked = tokio::time::timeout(Duration::from_secs(30), asked).await;
+    asked.expect("asked for in time");
+    let engine = servers.engine().await;
+    let stream = engine.stream(of);
+    let first = stream.state().await.expect("a state").first;
+    let (mut resting, loaded) = one.open(RESTING).await;
+    assert_eq!(loaded.tail, kept);
+    let at = resting.journal.last();
+    resting.journal.snapshot(at, "kept".into()).unwrap();
+    drop(resting);
+    let moved = async {
+        while stream
+            .state()
+            .await
+            .is_ok_and(|state| state.first <= at.get())
+        {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let moved = tokio::time::timeout(Duration::from_secs(30), moved).await;
+    moved.expect("purged in time");
+    let after = stream.state().await.expect("a state").first;
+    assert!(after > first && after > at.get(), "{first}, then {after}");
+
+    // It rests again: the marks of its openings go with the next snapshot, although it has no
+    // record that is newer.
+    let (resting, loaded) = one.open(RESTING).await;
+    let (snapshot, content) = loaded.snapshot.expect("a snapshot");
+    assert_eq!((&content[..], loaded.tail.len()), (&b"kept"[..], 0));
+    assert!(snapshot > at);
+    drop(resting);
+    let (mut resting, _) = one.open(RESTING).await;
+    let at = resting.journal.last();
+    resting.journal.snapshot(at, "kept again".into()).unwrap();
+    resting.propose("and more").await;
+    let more = records(&resting.take(1).await);
+    drop(resting);
+    let key = baton_cluster::core::DocumentKey::new(RESTING);
+    let subject = format!("baton.{of}.d.{key}.r");
+    let purged = async {
+        while stream
+            .tail(&subject, 1)
+            .await
+            .is_ok_and(|left| left.len() > 1)
+        {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let purged = tokio::time::timeout(Duration::from_secs(30), purged).await;
+    purged.expect("purged in time");
+    let (_resting, loaded) = one.open(RESTING).await;
+    let (_, content) = loaded.snapshot.expect("a snapshot");
+    assert_eq!((&content[..], loaded.tail), (&b"kept again"[..], more));
 }
 
 /// A node that is gone without a word is lost once its lease has lapsed; the other goes on. A node

@@ -10,6 +10,7 @@ use baton_log::{Journals, NodeNews};
 use baton_room::HostId;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use tokio::sync::mpsc;
 
 use crate::cluster::relay_message::RelayMessage;
 use crate::documents::open_documents::OpenDocuments;
@@ -25,15 +26,22 @@ impl ClusterChanges {
     }
 }
 
-/// Starts to pass news on, until the cluster's log ends or the server is gone.
+/// Most documents that wait for a snapshot. The log asks again for those that are too many.
+const WAITING_FOR_SNAPSHOTS: usize = 1_000;
+
+/// Starts to pass news on, until the cluster's log ends or the server is gone. Returns the documents
+/// that are to get a snapshot, whether they are open or not.
 pub(crate) fn start(
     news: BoxStream<'static, NodeNews>,
     journals: &Arc<dyn Journals>,
     open: &Arc<OpenDocuments>,
     changes: &Arc<ClusterChanges>,
-) {
+) -> mpsc::Receiver<Arc<str>> {
     let (journals, changes) = (Arc::clone(journals), Arc::clone(changes));
-    tokio::spawn(pass_on(news, journals, Arc::downgrade(open), changes));
+    let (snapshots, asked) = mpsc::channel(WAITING_FOR_SNAPSHOTS);
+    let open = Arc::downgrade(open);
+    tokio::spawn(pass_on(news, journals, open, changes, snapshots));
+    asked
 }
 
 async fn pass_on(
@@ -41,6 +49,7 @@ async fn pass_on(
     journals: Arc<dyn Journals>,
     open: Weak<OpenDocuments>,
     changes: Arc<ClusterChanges>,
+    snapshots: mpsc::Sender<Arc<str>>,
 ) {
     while let Some(news) = news.next().await {
         let Some(open) = open.upgrade() else {
@@ -56,6 +65,12 @@ async fn pass_on(
                     (open.get(&document), RelayMessage::decode(&bytes))
                 {
                     document.relayed(HostId(from), &message);
+                }
+                continue;
+            }
+            NodeNews::Oldest { document } => {
+                if snapshots.try_send(document).is_err() {
+                    tracing::debug!("too many documents wait for a snapshot");
                 }
                 continue;
             }

@@ -32,6 +32,14 @@ pub(crate) async fn compact_if_idle(document: &Arc<OpenDocument>, settings: &Arc
     }
 }
 
+/// Writes a snapshot however short the log is, and returns when it is stored or has failed. One that
+/// is being written already is as good.
+pub(crate) async fn compact_now(document: &Arc<OpenDocument>, settings: &Arc<Settings>) {
+    if let Some(draft) = document.draft_snapshot().await {
+        compact_aside(Arc::clone(document), Arc::clone(settings), draft).await;
+    }
+}
+
 async fn compact(document: &Arc<OpenDocument>, settings: &Arc<Settings>) {
     let Some(mut draft) = document.draft_snapshot().await else {
         return;

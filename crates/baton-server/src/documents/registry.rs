@@ -11,6 +11,7 @@ use baton_log::{DocumentJournal, Journals, LoadedDocument, LogError, NodeNews};
 use baton_room::{HostId, LoadError, Room, RoomOptions};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -130,12 +131,16 @@ impl Registry {
         }
     }
 
-    /// Starts to pass news of the cluster on to the open documents.
-    pub(crate) fn follow_cluster(&self, news: BoxStream<'static, NodeNews>) {
-        node_news::start(news, &self.log, &self.open_documents, &self.cluster_changes);
+    /// Starts to pass news of the cluster on to the open documents. Returns the documents that are
+    /// to get a snapshot, whether they are open or not.
+    pub(crate) fn follow_cluster(
+        &self,
+        news: BoxStream<'static, NodeNews>,
+    ) -> mpsc::Receiver<Arc<str>> {
+        node_news::start(news, &self.log, &self.open_documents, &self.cluster_changes)
     }
 
-    pub(crate) fn settings(&self) -> &Settings {
+    pub(crate) const fn settings(&self) -> &Arc<Settings> {
         &self.settings
     }
 
