@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use baton_log::{LoadedDocument, LogError, Position, QueueShare};
 use baton_presence::Time;
@@ -18,12 +17,8 @@ use super::snapshot_content::SnapshotContent;
 use super::stream_input::{OpenReply, OpeningAnswer, StreamInput};
 use crate::core::{
     Content, Delivered, DocumentFeed, DocumentKey, DocumentOpening, Incarnations, OpenedDocument,
-    OpeningOptions, OpeningOutput, PositionedRecord, RecordId, StreamPosition,
+    OpeningOptions, OpeningOutput, PositionedRecord, RecordId,
 };
-
-/// Longest wait for a snapshot that the store says it does not have. A server of the engine that is
-/// behind has it by then.
-const MISSING_AT_MOST: Duration = Duration::from_secs(20);
 
 /// The open documents of a stream.
 #[derive(Debug)]
@@ -50,7 +45,6 @@ enum Stage {
     Opening {
         opening: Box<DocumentOpening>,
         reply: OpenReply,
-        begun: Time,
     },
     Open {
         feed: Box<DocumentFeed>,
@@ -113,7 +107,6 @@ impl Documents {
             stage: Stage::Opening {
                 opening: Box::new(opening),
                 reply,
-                begun: now,
             },
             _listener: listener,
         };
@@ -276,20 +269,6 @@ impl Documents {
         }
     }
 
-    /// Returns the documents that have waited long enough for a snapshot that the store does not
-    /// have, with its position.
-    pub(super) fn without_snapshot(&self, now: Time) -> Vec<(DocumentKey, StreamPosition)> {
-        let documents = self.documents.iter();
-        documents
-            .filter_map(|(key, document)| match &document.stage {
-                Stage::Opening { opening, begun, .. } if now.since(*begun) >= MISSING_AT_MOST => {
-                    Some((key.clone(), opening.missing()?))
-                }
-                _ => None,
-            })
-            .collect()
-    }
-
     /// Ends one document with an error.
     pub(super) fn fail(&mut self, key: &DocumentKey, error: &Arc<LogError>) {
         if let Some(Document {
@@ -341,7 +320,7 @@ impl Documents {
     pub(super) fn handle_timeout(&mut self, now: Time) {
         self.documents
             .retain(|_, document| match &mut document.stage {
-                Stage::Opening { opening, reply, .. } => {
+                Stage::Opening { opening, reply } => {
                     opening.handle_timeout(now);
                     !reply.is_closed()
                 }

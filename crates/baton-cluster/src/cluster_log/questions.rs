@@ -235,10 +235,10 @@ impl Questions {
         });
     }
 
-    pub(super) fn read_tail(&self, key: DocumentKey, after: u64) {
+    pub(super) fn read_tail(&self, key: DocumentKey) {
         let it = self.clone();
         tokio::spawn(async move {
-            let tail = it.tail(&key, after).await;
+            let tail = it.tail(&key, 0).await;
             it.answer(Answer::Opening(key, OpeningAnswer::TailRead(tail)));
         });
     }

@@ -152,6 +152,21 @@ impl SnapshotPlans {
         }
     }
 
+    /// Takes note of a claim that the stream delivers.
+    pub(super) fn claim_delivered(
+        &mut self,
+        key: &DocumentKey,
+        boot: BootId,
+        position: StreamPosition,
+        sequence: u64,
+        now: Time,
+    ) {
+        if let Some(entry) = self.plans.get_mut(key) {
+            entry.newest_mark = sequence;
+            entry.plan.claim_delivered(boot, position, sequence, now);
+        }
+    }
+
     /// Takes note of an own probe that the stream delivers.
     pub(super) fn probe_delivered(&mut self, probe: RecordId, now: Time) {
         for entry in self.plans.values_mut() {

@@ -14,7 +14,6 @@ use baton_log::{LogError, NodeNews, Reservation};
 use baton_presence::Time;
 use tokio::sync::{mpsc, oneshot};
 
-use super::document_errors::gone;
 use super::documents::{AbortOnDrop, Documents};
 use super::node::Node;
 use super::options::ClusterOptions;
@@ -147,11 +146,6 @@ impl StreamTask {
         self.writer.handle_timeout(now);
         self.reader.handle_timeout(now);
         self.documents.handle_timeout(now);
-        for (key, at) in self.documents.without_snapshot(now) {
-            let place = self.questions.place_of(key.clone(), at);
-            tracing::error!(document = %key, %place, "a snapshot that is needed is gone");
-            self.documents.refuse(&key, |name| gone(name, &place));
-        }
         self.plans.handle_timeout(now);
         if self.probe_again.is_some_and(|at| at <= now) {
             self.probe_again = None;
@@ -239,7 +233,7 @@ impl StreamTask {
                 attempt,
                 answer,
             } => self.writer.answered(number, attempt, answer, now),
-            Answer::ConsumerBegan { last } => self.reader.stream_ends_at(last),
+            Answer::ConsumerBegan { last } => self.reader.stream_ends_at(last, now),
             Answer::ConsumerFailed { generation } => self.reader.consumer_failed(generation, now),
             Answer::Opening(key, answer) => self.documents.answered(&key, answer, now),
             Answer::Plan(key, answer) => self.plans.answered(&key, answer, now),

@@ -119,16 +119,20 @@ impl DocumentFeed {
     }
 
     fn note_snapshot(&mut self, message: &Delivered) {
-        if let MessageContent::SnapshotAt { position, .. } = &message.envelope.content
-            && matches!(message.subject, Subject::Snapshots(_))
+        let marked = match &message.envelope.content {
+            MessageContent::SnapshotAt { position, .. } => Some(*position),
+            MessageContent::SnapshotClaimed { .. } => None,
+            _ => return,
+        };
+        if matches!(message.subject, Subject::Snapshots(_))
             && self
                 .snapshot
                 .is_none_or(|(_, mark)| mark < message.sequence)
         {
-            // A mark of a lost end counts as the subject's last message, and as no snapshot.
-            let contained = self.history.contains(*position);
+            // A claim, or a mark that does not count, is the subject's last message all the same.
+            let counts = |at: &StreamPosition| self.history.counts(*at, message.sequence);
             let before = self.snapshot.map(|(position, _)| position);
-            let newest = before.max(contained.then_some(*position));
+            let newest = before.max(marked.filter(counts));
             self.snapshot = Some((newest.unwrap_or_default(), message.sequence));
         }
     }

@@ -12,6 +12,9 @@ use super::record_id::RecordId;
 use super::snapshot_envelope::SnapshotEnvelope;
 use super::stream_position::{Incarnations, StreamPosition};
 
+/// Answers of the object store after which a snapshot counts as gone: a server of it may be behind.
+const MISSED: u32 = 8;
+
 /// Times of a [`DocumentOpening`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpeningOptions {
@@ -41,17 +44,16 @@ pub enum OpeningOutput {
     ListSnapshots,
     /// The shell reads the snapshot with this position.
     FetchSnapshot(StreamPosition),
-    /// The shell reads all messages of the document, records and marks, with sequences above this
-    /// one, from any server.
-    ReadTail {
-        /// Sequence of the last record in the snapshot.
-        after: u64,
-    },
+    /// The shell reads all messages of the document, records and marks, from any server.
+    ReadTail,
     /// The document is open. The opening is done.
     Opened(Box<OpenedDocument>),
     /// A snapshot that the log needs is damaged. The document does not open until the object
     /// store has it again.
     Damaged(StreamPosition),
+    /// The object store says again and again that it does not have a snapshot that the log needs.
+    /// The document does not open until the object store has it again.
+    Gone(StreamPosition),
 }
 
 /// A document as it is opened.
@@ -88,8 +90,11 @@ pub enum FetchedSnapshot {
 ///
 /// The opening appends a mark of its own. A read of the tail that has the mark comes from a server
 /// that has all that is before it; all that follows it is delivered and buffered. A purge is
-/// preceded by the mark of its snapshot, so a tail whose newest snapshot is the one that was read
-/// has no hole.
+/// preceded by the mark of its snapshot, so after the snapshot of its newest mark a tail has no
+/// hole.
+///
+/// The list of snapshots is not believed where the log can tell: an object may come of an end that
+/// the stream has lost. It counts only if the log has neither a mark nor a message from before it.
 #[derive(Debug)]
 pub struct DocumentOpening {
     options: OpeningOptions,
@@ -100,27 +105,38 @@ pub struct DocumentOpening {
     marked_at: Option<u64>,
     /// Messages that were delivered after the mark.
     buffer: Vec<Delivered>,
-    base: Base,
+    stage: Stage,
     /// Positions whose snapshots cannot be read.
     damaged: BTreeSet<StreamPosition>,
-    /// The snapshot that the log needs and that the store did not have when it was last asked.
-    missing: Option<StreamPosition>,
-    /// True while a tail is being read.
-    reading: bool,
+    /// How often the object store said that it does not have the snapshot that the log needs.
+    missed: u32,
+    /// True if no snapshot is to be read.
+    unread: bool,
     /// Time at which the last question is put again.
     again: Time,
     outputs: VecDeque<OpeningOutput>,
 }
 
-/// The snapshot on which the tail must join.
+/// The progress of an opening.
 #[derive(Debug)]
-enum Base {
-    /// The list was asked for.
-    Listing,
-    /// This one was asked for; `needed` by the log, else only found in the list.
-    Fetching { at: StreamPosition, needed: bool },
-    /// There is none, or this one.
-    Known(Option<Box<SnapshotEnvelope>>),
+enum Stage {
+    /// The mark is awaited.
+    Marking,
+    /// The tail was asked for, or is when this is due again.
+    Reading {
+        asked: bool,
+    },
+    /// The tail has no mark of a snapshot; the list was asked for.
+    Listing {
+        tail: Vec<Delivered>,
+    },
+    /// This snapshot was asked for; `needed` by the log, else only found in the list.
+    Fetching {
+        tail: Vec<Delivered>,
+        at: StreamPosition,
+        needed: bool,
+    },
+    Opened,
 }
 
 impl DocumentOpening {
@@ -128,6 +144,17 @@ impl DocumentOpening {
     /// that the reader delivers. `history` is that of the reader.
     #[must_use]
     pub fn new(history: Incarnations, options: OpeningOptions, now: Time) -> Self {
+        Self::with(history, options, false, now)
+    }
+
+    /// Begins to open a document without its content, to erase it: no snapshot is read. Its table
+    /// of duplicates knows only the records that the log still has.
+    #[must_use]
+    pub fn unread(history: Incarnations, options: OpeningOptions, now: Time) -> Self {
+        Self::with(history, options, true, now)
+    }
+
+    fn with(history: Incarnations, options: OpeningOptions, unread: bool, now: Time) -> Self {
         let mut opening = Self {
             options,
             history: Incarnations::default(),
@@ -135,10 +162,10 @@ impl DocumentOpening {
             mark: None,
             marked_at: None,
             buffer: Vec::new(),
-            base: Base::Listing,
+            stage: Stage::Marking,
             damaged: BTreeSet::new(),
-            missing: None,
-            reading: false,
+            missed: 0,
+            unread,
             again: now,
             outputs: VecDeque::new(),
         };
@@ -154,13 +181,11 @@ impl DocumentOpening {
         self.marked_at = None;
         self.buffer.clear();
         self.damaged.clear();
-        self.missing = None;
-        self.base = Base::Listing;
-        self.reading = false;
-        self.again = now + self.options.retry * 10;
+        self.missed = 0;
+        self.stage = Stage::Marking;
+        self.again = now + self.options.longest;
         self.outputs.clear();
         self.outputs.push_back(OpeningOutput::Mark);
-        self.outputs.push_back(OpeningOutput::ListSnapshots);
     }
 
     /// Takes the id of the mark.
@@ -180,92 +205,86 @@ impl DocumentOpening {
         }
     }
 
-    /// Takes the positions of the stored snapshots of the document.
-    pub fn listed(&mut self, positions: &[StreamPosition], now: Time) {
-        if matches!(self.base, Base::Listing) {
-            let usable = |position: &&StreamPosition| {
-                self.history.contains(**position) && !self.damaged.contains(*position)
-            };
-            match positions.iter().filter(usable).max() {
-                Some(newest) => self.fetch(*newest, false, now),
-                None => self.settle(None, now),
-            }
-        }
-    }
-
-    /// Takes what a read of the snapshot with this position gave.
-    pub fn fetched(&mut self, position: StreamPosition, snapshot: FetchedSnapshot, now: Time) {
-        let Base::Fetching { at, needed } = self.base else {
-            return;
-        };
-        if at != position {
-            return;
-        }
-        match snapshot {
-            FetchedSnapshot::Whole(snapshot) if snapshot.position == position => {
-                self.settle(Some(snapshot), now);
-            }
-            // The read again is due at the time that `fetch` has set.
-            FetchedSnapshot::Missing if needed => self.missing = Some(position),
-            // Deleted in favour of a newer one; the list was old.
-            FetchedSnapshot::Missing => {
-                self.base = Base::Listing;
-                self.again = now + self.options.retry;
-            }
-            FetchedSnapshot::Whole(_) | FetchedSnapshot::Damaged => {
-                self.damaged.insert(position);
-                if needed {
-                    self.outputs.push_back(OpeningOutput::Damaged(position));
-                } else {
-                    self.list(now);
-                }
-            }
-        }
-    }
-
     /// Takes the messages of a read of the tail, in order; `None` if the read failed.
     pub fn tail_read(&mut self, tail: Option<&[Delivered]>, now: Time) {
-        if !std::mem::take(&mut self.reading) {
+        if !matches!(self.stage, Stage::Reading { asked: true }) {
             return;
         }
+        self.stage = Stage::Reading { asked: false };
         self.again = now + self.options.retry;
         if now.since(self.begun) >= self.options.longest {
             // The process was stopped: pages of before may be older than the mark of a purge.
             self.begin(self.history.clone(), now);
             return;
         }
-        let (Some(tail), Some(marked_at), Base::Known(base)) = (tail, self.marked_at, &self.base)
-        else {
+        let is_own = |message: &Delivered| Some(message.envelope.id) == self.mark;
+        // A tail without the own mark is from a server that is behind.
+        let Some(tail) = tail.filter(|tail| tail.iter().any(is_own)) else {
             return;
         };
-        if !tail
-            .iter()
-            .any(|message| Some(message.envelope.id) == self.mark)
-        {
-            // From a server that is behind.
+        let tail = tail.to_vec();
+        if self.unread {
+            self.open(tail, None);
             return;
         }
-        let base_position = base.as_ref().map(|snapshot| snapshot.position);
-        if let Some(newer) = self
-            .newest_mark(tail)
-            .filter(|at| Some(*at) > base_position)
-        {
+        match self.newest_mark(&tail) {
             // Records up to there may have been purged before the tail was read.
-            self.fetch(newer, true, now);
+            Some(at) => self.fetch(tail, at, true, now),
+            None => self.list(tail, now),
+        }
+    }
+
+    /// Takes the positions of the stored snapshots of the document.
+    pub fn listed(&mut self, positions: &[StreamPosition], now: Time) {
+        let Stage::Listing { tail } = &mut self.stage else {
+            return;
+        };
+        // A purge leaves no message of before.
+        let first = tail.iter().map(|message| message.sequence).min();
+        let usable = |at: &&StreamPosition| {
+            self.history.contains(**at)
+                && !self.damaged.contains(*at)
+                && first.is_none_or(|first| at.sequence < first)
+        };
+        let newest = positions.iter().filter(usable).max().copied();
+        let tail = std::mem::take(tail);
+        match newest {
+            Some(newest) => self.fetch(tail, newest, false, now),
+            None => self.open(tail, None),
+        }
+    }
+
+    /// Takes what a read of the snapshot with this position gave.
+    pub fn fetched(&mut self, position: StreamPosition, snapshot: FetchedSnapshot, now: Time) {
+        let Stage::Fetching { tail, at, needed } = &mut self.stage else {
+            return;
+        };
+        let (at, needed) = (*at, *needed);
+        if at != position {
             return;
         }
-        let snapshot = base.as_deref().cloned();
-        let mut feed = DocumentFeed::new(self.history.clone(), snapshot.as_ref());
-        let before = tail.iter().filter(|message| message.sequence <= marked_at);
-        let messages = before.chain(&self.buffer);
-        let tail = messages.filter_map(|message| feed.take(message)).collect();
-        let opened = OpenedDocument {
-            snapshot,
-            tail,
-            feed,
-        };
-        self.outputs
-            .push_back(OpeningOutput::Opened(Box::new(opened)));
+        match snapshot {
+            FetchedSnapshot::Whole(snapshot) if snapshot.position == position => {
+                let tail = std::mem::take(tail);
+                self.open(tail, Some(*snapshot));
+            }
+            // The read again is due at the time that `fetch` has set.
+            FetchedSnapshot::Missing if needed => self.missed += 1,
+            // Deleted in favour of a newer one; the list was old.
+            FetchedSnapshot::Missing => {
+                let tail = std::mem::take(tail);
+                self.stage = Stage::Listing { tail };
+                self.again = now + self.options.retry;
+            }
+            FetchedSnapshot::Whole(_) | FetchedSnapshot::Damaged if needed => {
+                self.outputs.push_back(OpeningOutput::Damaged(position));
+            }
+            FetchedSnapshot::Whole(_) | FetchedSnapshot::Damaged => {
+                let tail = std::mem::take(tail);
+                self.damaged.insert(position);
+                self.list(tail, now);
+            }
+        }
     }
 
     /// Returns the time at which [`handle_timeout`](Self::handle_timeout) is due.
@@ -277,25 +296,23 @@ impl DocumentOpening {
     /// Asks again for what did not come.
     pub fn handle_timeout(&mut self, now: Time) {
         if now.since(self.begun) >= self.options.longest {
-            self.begin(self.history.clone(), now);
-        } else if self.again <= now {
-            match self.base {
-                Base::Listing => self.list(now),
-                Base::Fetching { at, needed } => self.fetch(at, needed, now),
-                Base::Known(_) => {
-                    self.reading = false;
-                    self.again = now + self.options.retry * 10;
-                    self.read_tail(now);
+            match self.stage {
+                Stage::Fetching {
+                    at, needed: true, ..
+                } if self.missed >= MISSED => {
+                    self.missed = 0;
+                    self.outputs.push_back(OpeningOutput::Gone(at));
                 }
+                _ => self.begin(self.history.clone(), now),
+            }
+        } else if self.again <= now {
+            match std::mem::replace(&mut self.stage, Stage::Opened) {
+                Stage::Reading { .. } => self.read_tail(now),
+                Stage::Listing { tail } => self.list(tail, now),
+                Stage::Fetching { tail, at, needed } => self.fetch(tail, at, needed, now),
+                stage @ (Stage::Marking | Stage::Opened) => self.stage = stage,
             }
         }
-    }
-
-    /// Returns the position of the snapshot without which the document cannot be opened, if the
-    /// store answered that it does not have it, and was not seen to have it since.
-    #[must_use]
-    pub fn missing(&self) -> Option<StreamPosition> {
-        self.missing
     }
 
     /// Returns the next effect.
@@ -307,46 +324,46 @@ impl DocumentOpening {
         let marks = tail
             .iter()
             .filter_map(|message| match &message.envelope.content {
-                MessageContent::SnapshotAt { position, .. } => Some(*position),
+                MessageContent::SnapshotAt { position, .. } => Some((*position, message.sequence)),
                 _ => None,
             });
         marks
-            .filter(|position| self.history.contains(*position))
+            .filter(|(position, sequence)| self.history.counts(*position, *sequence))
+            .map(|(position, _)| position)
             .max()
     }
 
-    fn list(&mut self, now: Time) {
-        self.base = Base::Listing;
+    fn read_tail(&mut self, now: Time) {
+        self.stage = Stage::Reading { asked: true };
+        self.again = now + self.options.retry * 10;
+        self.outputs.push_back(OpeningOutput::ReadTail);
+    }
+
+    fn list(&mut self, tail: Vec<Delivered>, now: Time) {
+        self.stage = Stage::Listing { tail };
         self.again = now + self.options.retry * 10;
         self.outputs.push_back(OpeningOutput::ListSnapshots);
     }
 
-    fn fetch(&mut self, at: StreamPosition, needed: bool, now: Time) {
-        self.base = Base::Fetching { at, needed };
+    fn fetch(&mut self, tail: Vec<Delivered>, at: StreamPosition, needed: bool, now: Time) {
+        self.stage = Stage::Fetching { tail, at, needed };
         self.again = now + self.options.retry * 10;
         self.outputs.push_back(OpeningOutput::FetchSnapshot(at));
     }
 
-    fn settle(&mut self, snapshot: Option<Box<SnapshotEnvelope>>, now: Time) {
-        if snapshot.as_ref().map(|snapshot| snapshot.position) >= self.missing {
-            self.missing = None;
-        }
-        self.base = Base::Known(snapshot);
-        self.read_tail(now);
-    }
-
-    /// Reads the tail once both the snapshot and the mark are there.
-    fn read_tail(&mut self, now: Time) {
-        if let Base::Known(snapshot) = &self.base
-            && self.marked_at.is_some()
-            && !self.reading
-        {
-            let after = snapshot
-                .as_ref()
-                .map_or(0, |snapshot| snapshot.position.sequence);
-            self.reading = true;
-            self.again = now + self.options.retry * 10;
-            self.outputs.push_back(OpeningOutput::ReadTail { after });
-        }
+    fn open(&mut self, tail: Vec<Delivered>, snapshot: Option<SnapshotEnvelope>) {
+        let mut feed = DocumentFeed::new(self.history.clone(), snapshot.as_ref());
+        let marked_at = self.marked_at.unwrap_or(0);
+        let before = tail.iter().filter(|message| message.sequence <= marked_at);
+        let messages = before.chain(&self.buffer);
+        let tail = messages.filter_map(|message| feed.take(message)).collect();
+        let opened = OpenedDocument {
+            snapshot,
+            tail,
+            feed,
+        };
+        self.stage = Stage::Opened;
+        self.outputs
+            .push_back(OpeningOutput::Opened(Box::new(opened)));
     }
 }

@@ -21,6 +21,7 @@ const PROBE: u8 = 2;
 const SNAPSHOT_AT: u8 = 3;
 const INCARNATIONS: u8 = 4;
 const OFFERED: u8 = 5;
+const SNAPSHOT_CLAIMED: u8 = 6;
 
 /// Place of a message among those that make up one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,6 +68,12 @@ pub enum MessageContent {
         /// The bytes.
         bytes: Bytes,
     },
+    /// A node is about to mark a snapshot. The mark is stored only if nothing of its subject has
+    /// come between, so a claim that was lost with an end takes the mark with it.
+    SnapshotClaimed {
+        /// Position of the last record in the snapshot.
+        position: StreamPosition,
+    },
 }
 
 /// A stored message: its name and its content.
@@ -108,6 +115,7 @@ impl MessageEnvelope {
             MessageContent::SnapshotAt { name, .. } => (SNAPSHOT_AT, name.len()),
             MessageContent::Incarnations(history) => (INCARNATIONS, 8 * history.bases().len()),
             MessageContent::Offered { bytes, .. } => (OFFERED, bytes.len()),
+            MessageContent::SnapshotClaimed { .. } => (SNAPSHOT_CLAIMED, 0),
         };
         let mut out = BytesMut::with_capacity(MAX_HEAD_BYTES + body);
         out.put_u8(VERSION);
@@ -134,6 +142,7 @@ impl MessageEnvelope {
                 put_id(&mut out, *original);
                 put_part(&mut out, *part, bytes);
             }
+            MessageContent::SnapshotClaimed { position } => put_position(&mut out, *position),
         }
         out.freeze()
     }
@@ -150,7 +159,7 @@ impl MessageEnvelope {
             None => return Err(EnvelopeError::Malformed),
         }
         let kind = bytes.u8().ok_or(EnvelopeError::Malformed)?;
-        if kind > OFFERED {
+        if kind > SNAPSHOT_CLAIMED {
             return Err(EnvelopeError::Kind(kind));
         }
         let envelope = Self::decode_body(kind, &mut bytes).ok_or(EnvelopeError::Malformed)?;
@@ -186,6 +195,9 @@ impl MessageEnvelope {
                 }
                 MessageContent::Incarnations(Incarnations::new(bases)?)
             }
+            SNAPSHOT_CLAIMED => MessageContent::SnapshotClaimed {
+                position: take_position(bytes)?,
+            },
             _ => MessageContent::Offered {
                 original: take_id(bytes)?,
                 part: take_part(bytes)?,
@@ -278,6 +290,7 @@ mod tests {
                 part,
                 bytes,
             },
+            MessageContent::SnapshotClaimed { position },
         ];
         let envelope = |content| MessageEnvelope { id, content };
         contents.map(envelope).into()
@@ -307,8 +320,8 @@ mod tests {
         stored[0] = 2;
         let decode = |stored: &[u8]| MessageEnvelope::decode(&Bytes::copy_from_slice(stored));
         assert_eq!(decode(&stored), Err(EnvelopeError::Version(2)));
-        stored[..2].copy_from_slice(&[1, 6]);
-        assert_eq!(decode(&stored), Err(EnvelopeError::Kind(6)));
+        stored[..2].copy_from_slice(&[1, 7]);
+        assert_eq!(decode(&stored), Err(EnvelopeError::Kind(7)));
         stored[1] = PROBE;
         stored.push(0);
         assert_eq!(

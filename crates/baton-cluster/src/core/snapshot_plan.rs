@@ -1,7 +1,10 @@
 //! Stores a snapshot, makes it the newest, and purges what it replaces.
 
+mod options;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use baton_presence::Time;
 use bytes::Bytes;
@@ -10,99 +13,7 @@ use super::envelope::{MessageContent, MessageEnvelope};
 use super::record_id::{BootId, RecordId};
 use super::snapshot_envelope::SnapshotEnvelope;
 use super::stream_position::StreamPosition;
-
-/// Times of a [`SnapshotPlan`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SnapshotOptions {
-    /// Pause before a step is tried again.
-    pub retry: Duration,
-    /// Time from the delivery of the mark to the purge. Nodes that are away for less find all that
-    /// they have missed in the stream.
-    pub purge_delay: Duration,
-    /// Reads of what was put before the plan gives up.
-    pub reads: u32,
-}
-
-impl Default for SnapshotOptions {
-    fn default() -> Self {
-        Self {
-            retry: Duration::from_millis(500),
-            purge_delay: Duration::from_secs(60),
-            reads: 20,
-        }
-    }
-}
-
-/// An effect of a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SnapshotOutput {
-    /// The shell stores the bytes under the document and the position, unless something is there.
-    Put {
-        /// Position in the name of the object.
-        position: StreamPosition,
-        /// Bytes to store.
-        stored: Bytes,
-    },
-    /// The shell reads the object with this position.
-    ReadBack(StreamPosition),
-    /// The shell publishes the mark under `Subject::Snapshots`, outside of the writer's batches.
-    AppendMark {
-        /// Sequence that the subject's last message must have; 0 if there must be none.
-        expected: u64,
-        /// Message id, the same for each attempt.
-        message_id: String,
-        /// Bytes to store.
-        payload: Bytes,
-    },
-    /// The shell appends a probe by the stream's writer and says its id by
-    /// [`SnapshotPlan::probing`]. Its delivery shows that the stream still has the mark.
-    Probe,
-    /// The shell purges the document's records up to this sequence, included, and the marks of
-    /// snapshots below the other one.
-    Purge {
-        /// Last sequence of `Subject::Records` to purge.
-        records: u64,
-        /// First sequence of `Subject::Snapshots` to keep.
-        marks: u64,
-    },
-    /// The shell deletes the document's snapshots with lower positions.
-    DeleteBelow(StreamPosition),
-    /// The shell deletes the own snapshot: another node's is newer.
-    Delete(StreamPosition),
-    /// The plan is done.
-    Done(SnapshotOutcome),
-}
-
-/// The end of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SnapshotOutcome {
-    /// The snapshot is the newest, and what it replaces is purged.
-    Purged,
-    /// Another node has made a newer one.
-    Superseded,
-    /// The store does not give back what was put. Nothing was purged.
-    NotReadable,
-}
-
-/// Answer to a put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PutAnswer {
-    /// The object is stored, or was there before.
-    Present,
-    /// Everything else.
-    Unknown,
-}
-
-/// Answer to the publication of a mark.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MarkAnswer {
-    /// Stored now, or a duplicate of an earlier attempt.
-    Stored,
-    /// The subject's last message has another sequence.
-    Conflict,
-    /// Everything else.
-    Unknown,
-}
+pub use options::{MarkAnswer, PutAnswer, SnapshotOptions, SnapshotOutcome, SnapshotOutput};
 
 /// Makes one snapshot of a document the newest.
 ///
@@ -110,9 +21,14 @@ pub enum MarkAnswer {
 /// object was read back. Of several nodes that snapshot a document at the same time, one stores
 /// its mark; the others see it in the log and stop. The shell drops all plans of a stream when its
 /// reader reports a lost end or a new incarnation.
+///
+/// The mark follows a claim that was delivered after all that is in the snapshot. A node that has
+/// a snapshot of an end which the stream has lost cannot mark it: the claim was lost, too, and the
+/// subject's last message is another one.
 #[derive(Debug)]
 pub struct SnapshotPlan {
     options: SnapshotOptions,
+    boot: BootId,
     position: StreamPosition,
     message_id: String,
     stored: Bytes,
@@ -129,6 +45,9 @@ enum Step {
     ReadBack {
         left: u32,
     },
+    Claim,
+    /// The claim was stored or refused, or another's is newer; the log tells.
+    AwaitClaim,
     Mark,
     /// The mark was stored or refused; the log tells.
     AwaitMark,
@@ -166,6 +85,7 @@ impl SnapshotPlan {
         let id = RecordId { boot, counter: 0 };
         let mut plan = Self {
             options,
+            boot,
             position,
             message_id: format!("{:x}-s-{:x}", boot.0, position.number()),
             stored: snapshot.encode(),
@@ -211,17 +131,23 @@ impl SnapshotPlan {
     /// Takes the object as it was read, `None` if the store did not have it.
     ///
     /// Another node may have stored its snapshot of the same position before: that is as good, if
-    /// it is whole.
+    /// it is whole and has the same records. It has not if one of the two comes of an end that the
+    /// stream has lost, which the node did not know.
     pub fn read_back(&mut self, stored: Option<&Bytes>, now: Time) {
         let Step::ReadBack { left } = self.step else {
             return;
         };
         let whole = stored.is_some_and(|stored| {
-            let other = || SnapshotEnvelope::decode(stored).ok();
-            *stored == self.stored || other().is_some_and(|s| s.position == self.position)
+            let decoded = |stored| SnapshotEnvelope::decode(stored).ok();
+            *stored == self.stored
+                || decoded(stored)
+                    .zip(decoded(&self.stored))
+                    .is_some_and(|(other, own)| {
+                        other.position == own.position && other.table == own.table
+                    })
         });
         if whole {
-            self.append_mark(now);
+            self.claim(now);
         } else if left == 0 || stored.is_some() {
             self.finish(SnapshotOutcome::NotReadable);
         } else {
@@ -230,13 +156,49 @@ impl SnapshotPlan {
         }
     }
 
-    /// Takes the answer to the publication of the mark.
+    /// Takes the answer to the publication of the claim or the mark.
     pub fn mark_answered(&mut self, answer: MarkAnswer, now: Time) {
-        if self.step == Step::Mark && answer != MarkAnswer::Unknown {
-            // A conflict may be with an own attempt whose answer was lost: the log tells.
-            self.step = Step::AwaitMark;
+        if answer == MarkAnswer::Unknown {
+            return;
+        }
+        // A conflict may be with an own attempt whose answer was lost: the log tells.
+        self.step = match self.step {
+            Step::Claim => Step::AwaitClaim,
+            Step::Mark => Step::AwaitMark,
+            _ => return,
+        };
+        self.again = Some(now + 20 * self.options.retry);
+    }
+
+    /// Takes note of a claim of this document that the reader delivers: the node that made it, the
+    /// position that it names, and its own sequence.
+    pub fn claim_delivered(
+        &mut self,
+        boot: BootId,
+        position: StreamPosition,
+        sequence: u64,
+        now: Time,
+    ) {
+        self.expected = self.expected.max(sequence);
+        if !self.is_marking() {
+            return;
+        }
+        if boot == self.boot && position == self.position {
+            self.append_mark(now);
+        } else if position < self.position {
+            self.claim(now);
+        } else {
+            // The other is as good; it marks its own, or its node has died.
+            self.step = Step::AwaitClaim;
             self.again = Some(now + 20 * self.options.retry);
         }
+    }
+
+    fn is_marking(&self) -> bool {
+        matches!(
+            self.step,
+            Step::Claim | Step::AwaitClaim | Step::Mark | Step::AwaitMark
+        )
     }
 
     /// Takes note of a mark of this document that the reader delivers: the position that it names,
@@ -245,10 +207,8 @@ impl SnapshotPlan {
         match self.step {
             Step::Done => {}
             _ if position > self.position => {
-                let before_mark = matches!(
-                    self.step,
-                    Step::Put | Step::ReadBack { .. } | Step::Mark | Step::AwaitMark
-                );
+                let before_mark =
+                    self.is_marking() || matches!(self.step, Step::Put | Step::ReadBack { .. });
                 // With a mark, it goes when the newer plan deletes all below.
                 if before_mark {
                     let delete = SnapshotOutput::Delete(self.position);
@@ -262,8 +222,8 @@ impl SnapshotPlan {
             }
             _ => {
                 self.expected = self.expected.max(sequence);
-                if matches!(self.step, Step::Mark | Step::AwaitMark) {
-                    self.append_mark(now);
+                if self.is_marking() {
+                    self.claim(now);
                 }
             }
         }
@@ -312,7 +272,8 @@ impl SnapshotPlan {
                 self.outputs
                     .push_back(SnapshotOutput::ReadBack(self.position));
             }
-            Step::Mark | Step::AwaitMark => self.append_mark(now),
+            Step::Mark => self.append_mark(now),
+            Step::Claim | Step::AwaitClaim | Step::AwaitMark => self.claim(now),
             // A purge that was not answered was done or not: the probe before it is old by now.
             // A probe that does not come was passed over by the reader, or lost with an end.
             Step::Delay { mark } | Step::Purge { mark } | Step::Probing { mark, .. } => {
@@ -343,6 +304,21 @@ impl SnapshotPlan {
         self.outputs.push_back(SnapshotOutput::Put {
             position: self.position,
             stored: self.stored.clone(),
+        });
+    }
+
+    fn claim(&mut self, now: Time) {
+        self.step = Step::Claim;
+        self.again = Some(now + 4 * self.options.retry);
+        let (boot, position, expected) = (self.boot, self.position, self.expected);
+        let content = MessageContent::SnapshotClaimed { position };
+        let id = RecordId { boot, counter: 0 };
+        let at = position.number();
+        self.outputs.push_back(SnapshotOutput::AppendMark {
+            expected,
+            // A claim that was overtaken is made again, as another message.
+            message_id: format!("{:x}-c-{at:x}-{expected:x}", boot.0),
+            payload: MessageEnvelope { id, content }.encode(),
         });
     }
 

@@ -51,7 +51,13 @@ impl fmt::Display for StreamPosition {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Incarnations {
     bases: Vec<u64>,
+    /// Sequences of the messages with which they began, as far as a reader has told; 0 for others,
+    /// [`NOT_IN_FORCE`] if the stream has lost that message.
+    begins: Vec<u64>,
 }
+
+/// The begin of an incarnation whose proclamation the stream has lost.
+const NOT_IN_FORCE: u64 = u64::MAX;
 
 impl Incarnations {
     /// Makes the history in which incarnation `n` begins after `bases[n - 1]`. Returns `None` if
@@ -60,7 +66,8 @@ impl Incarnations {
     pub fn new(bases: Vec<u64>) -> Option<Self> {
         let fits = bases.len() <= usize::from(MAX_INCARNATION);
         let valid = bases.iter().all(|base| *base <= MAX_SEQUENCE);
-        (fits && valid).then_some(Self { bases })
+        let begins = Vec::new();
+        (fits && valid).then_some(Self { bases, begins })
     }
 
     /// Returns the bases, the first incarnation's left out.
@@ -83,6 +90,48 @@ impl Incarnations {
         let mut bases = self.bases.clone();
         bases.push(base);
         Self::new(bases)
+    }
+
+    /// Returns this history with the places of `known`: what is new in it, or is another there,
+    /// began with the message that has this sequence.
+    pub(super) fn begun_at(&self, sequence: u64, known: &Self) -> Self {
+        let begin = |(index, base): (usize, &u64)| {
+            let before = known.begins.get(index).copied();
+            let same = known.bases.get(index) == Some(base);
+            let in_force = before.filter(|begin| same && *begin != NOT_IN_FORCE);
+            in_force.unwrap_or(sequence)
+        };
+        Self {
+            bases: self.bases.clone(),
+            begins: self.bases.iter().enumerate().map(begin).collect(),
+        }
+    }
+
+    /// Takes note that the stream has lost all after this sequence, proclamations too. Their
+    /// incarnations stay, for positions of them were given.
+    pub(super) fn rewound(&mut self, end: u64) {
+        for begin in &mut self.begins {
+            if *begin > end {
+                *begin = NOT_IN_FORCE;
+            }
+        }
+    }
+
+    /// Returns true if a mark that is stored at `sequence` counts: the snapshot is before it, and
+    /// no incarnation that had begun at that place excludes it.
+    ///
+    /// The place decides, not the present: a node that learns late of a lost end may find that
+    /// others, which had not seen that end, have gone on, and purged what their snapshots have.
+    #[must_use]
+    pub fn counts(&self, snapshot: StreamPosition, sequence: u64) -> bool {
+        let begin = |index: usize| self.begins.get(index).copied().unwrap_or(0);
+        let begun = (0..self.bases.len()).filter(|index| begin(*index) < sequence);
+        let begun = begun.count();
+        let later = self.bases.iter().take(begun);
+        let later = later.skip(usize::from(snapshot.incarnation));
+        snapshot.sequence < sequence
+            && usize::from(snapshot.incarnation) <= begun
+            && later.min().is_none_or(|base| snapshot.sequence <= *base)
     }
 
     /// Returns the position of the message that has this sequence now.
@@ -158,5 +207,29 @@ mod tests {
             contains(2, 100) && !contains(3, 1),
             "the third is not known"
         );
+    }
+
+    #[test]
+    fn a_mark_counts_by_the_incarnations_that_had_begun_at_its_place() {
+        let position = |incarnation, sequence| StreamPosition {
+            incarnation,
+            sequence,
+        };
+        let first = Incarnations::new(vec![10]).expect("one");
+        let mut history = first.begun_at(30, &Incarnations::default());
+        assert!(
+            history.counts(position(0, 20), 25),
+            "its node did not know of the loss"
+        );
+        assert!(
+            !history.counts(position(0, 20), 31),
+            "it is late: all have opened anew"
+        );
+        assert!(history.counts(position(1, 31), 33) && !history.counts(position(1, 20), 25));
+        assert!(!history.counts(position(0, 20), 20), "a mark follows");
+        history.rewound(28);
+        assert!(!history.counts(position(1, 29), 40), "its begin is lost");
+        let second = history.with(28).expect("two").begun_at(50, &history);
+        assert!(second.counts(position(0, 20), 49) && second.counts(position(2, 51), 52));
     }
 }

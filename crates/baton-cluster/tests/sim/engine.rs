@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use baton_cluster::core::{
-    BootId, Delivered, DocumentKey, MessageEnvelope, OutgoingMessage, StreamPosition, Subject,
+    BootId, Delivered, DocumentKey, Incarnations, MessageContent, MessageEnvelope, OutgoingMessage,
+    StreamPosition, Subject,
 };
 use baton_presence::Time;
 use bytes::Bytes;
@@ -119,6 +120,18 @@ impl Stream {
         }
         self.messages.retain(|message| message.sequence <= end);
         self.operations += 1;
+    }
+
+    /// The newest history that the stream says.
+    pub(crate) fn incarnations(&self) -> Incarnations {
+        let said =
+            self.messages
+                .iter()
+                .filter_map(|message| match message.delivered().envelope.content {
+                    MessageContent::Incarnations(history) => Some(history),
+                    _ => None,
+                });
+        said.max_by_key(Incarnations::current).unwrap_or_default()
     }
 
     /// Messages from this sequence on, as they are after so many operations.

@@ -173,6 +173,8 @@ pub(crate) enum Observation {
         boot: BootId,
         stream: u16,
     },
+    /// It has found the loss of an end, or begins anew.
+    KnowsTheEnd(u16),
     Bad(String),
     /// For the trace.
     Note(String),
@@ -385,8 +387,8 @@ impl Node {
         texts.collect::<Vec<_>>().join("; ")
     }
 
-    pub(crate) fn incarnation(&self, stream: u16) -> u16 {
-        self.streams[usize::from(stream)].reader.history().current()
+    pub(crate) fn incarnations(&self, stream: u16) -> &[u64] {
+        self.streams[usize::from(stream)].reader.history().bases()
     }
 
     /// Highest sequence that this node has taken from a stream.
@@ -487,7 +489,7 @@ impl Node {
             Reply::StreamEnds { stream, last } => {
                 self.streams[usize::from(stream)]
                     .reader
-                    .stream_ends_at(last);
+                    .stream_ends_at(last, now);
             }
             Reply::ConsumerFailed { stream, generation } => {
                 let reader = &mut self.streams[usize::from(stream)].reader;

@@ -1,6 +1,6 @@
 //! What must hold: one history for each document, made by the oracle's own exact rule.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use baton_cluster::core::{BootId, DocumentKey, MessageContent, RecordId};
 
@@ -15,7 +15,13 @@ pub(crate) struct History {
     /// First bytes of records whose last part has not come.
     begun: BTreeMap<RecordId, u64>,
     counters: BTreeMap<BootId, u64>,
+    /// The newest counters of each boot, and what was offered: what a node may know.
+    newest: BTreeMap<BootId, VecDeque<u64>>,
+    offered: BTreeSet<RecordId>,
 }
+
+/// Records of a boot after which it is not known if an offered one is there.
+const KNOWN: usize = 32;
 
 impl History {
     pub(crate) fn has(&self, value: u64) -> bool {
@@ -73,8 +79,31 @@ impl Histories {
             // pass over it, and take it when it is offered.
             return None;
         }
-        if !history.seen.insert(original) {
+        if original == id {
+            let newest = history.newest.entry(id.boot).or_default();
+            if !history.seen.contains(&original) {
+                newest.push_back(id.counter);
+            }
+            if newest.len() > KNOWN {
+                newest.pop_front();
+            }
+        }
+        let is_new = history.seen.insert(original);
+        if original != id && !is_new {
+            // A limit of the protocol: what is older than the newest records of its boot is taken
+            // again, once, for it may have been lost.
+            let newest = history.newest.get(&original.boot);
+            let is_known = newest.is_some_and(|newest| newest.contains(&original.counter));
+            if !is_known && history.offered.insert(original) {
+                history.values.push(value);
+            }
             return None;
+        }
+        if !is_new {
+            return None;
+        }
+        if original != id {
+            history.offered.insert(original);
         }
         if !history.all.insert(value) {
             return Some(format!(

@@ -147,8 +147,8 @@ pub(crate) struct World {
     objects: Objects,
     bucket: Bucket,
     histories: Vec<Histories>,
-    /// Ends that were lost after a node had delivered some of them, for each stream.
-    losses: Vec<u16>,
+    /// Nodes that have delivered messages of an end that was lost, and do not know it yet.
+    deceived: BTreeSet<(usize, u16)>,
     /// Counts the losses, to drop what is under way.
     epoch: u32,
     lives: BTreeMap<BootId, Life>,
@@ -205,7 +205,7 @@ impl World {
             objects: Objects::default(),
             bucket: Bucket::default(),
             histories: (0..STREAMS).map(|_| Histories::default()).collect(),
-            losses: vec![0; usize::from(STREAMS)],
+            deceived: BTreeSet::new(),
             epoch: 0,
             lives: BTreeMap::new(),
             proposed: BTreeMap::new(),

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use baton_log::{LogError, LogHealth};
 use baton_presence::Time;
 
-use super::super::document_errors::damaged;
+use super::super::document_errors::{damaged, gone};
 use super::StreamTask;
 use crate::core::{
     Content, Delivered, DocumentKey, Envelope, OpeningOutput, Question, ReaderOutput, RecordId,
@@ -138,11 +138,17 @@ impl StreamTask {
         let Some(key) = message.subject.document() else {
             return;
         };
-        if let Content::SnapshotAt { position, .. } = &message.envelope.content
-            && matches!(message.subject, Subject::Snapshots(_))
-        {
-            self.plans
-                .mark_delivered(key, *position, message.sequence, now);
+        if matches!(message.subject, Subject::Snapshots(_)) {
+            let (plans, sequence) = (&mut self.plans, message.sequence);
+            match &message.envelope.content {
+                Content::SnapshotAt { position, .. } => {
+                    plans.mark_delivered(key, *position, sequence, now);
+                }
+                Content::SnapshotClaimed { position } => {
+                    plans.claim_delivered(key, id.boot, *position, sequence, now);
+                }
+                _ => {}
+            }
         }
         self.documents.delivered(key, message, now);
     }
@@ -157,11 +163,16 @@ impl StreamTask {
             }
             OpeningOutput::ListSnapshots => self.questions.list(key.clone()),
             OpeningOutput::FetchSnapshot(at) => self.questions.fetch(key.clone(), at),
-            OpeningOutput::ReadTail { after } => self.questions.read_tail(key.clone(), after),
+            OpeningOutput::ReadTail => self.questions.read_tail(key.clone()),
             OpeningOutput::Opened(opened) => self.documents.opened(key, *opened),
             OpeningOutput::Damaged(at) => {
                 tracing::error!(document = %key, %at, "a snapshot that is needed is damaged");
                 self.documents.refuse(key, damaged);
+            }
+            OpeningOutput::Gone(at) => {
+                let place = self.questions.place_of(key.clone(), at);
+                tracing::error!(document = %key, %place, "a snapshot that is needed is gone");
+                self.documents.refuse(key, |name| gone(name, &place));
             }
         }
     }

@@ -8,8 +8,12 @@ use super::super::record_id::RecordId;
 #[derive(Debug)]
 pub(super) enum Mode {
     /// The past of the stream is read until an own probe comes that is not older than `probe`, at
-    /// a sequence above `after`.
-    Starting { probe: RecordId, after: u64 },
+    /// a sequence above `after`. Up to `matched` the journal is as the stream is.
+    Starting {
+        probe: RecordId,
+        after: u64,
+        matched: u64,
+    },
     /// Messages are delivered.
     Live,
     /// The journal is compared with what the stream has now.
@@ -24,8 +28,8 @@ pub(super) enum Mode {
 /// The reason for a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Suspicion {
-    /// A sequence was given again.
-    Reused,
+    /// This sequence was given again: it is proven that the end was lost.
+    Reused { at: u64 },
     /// Another node has proclaimed the next incarnation; it is accepted after the comparison.
     Proclaimed,
     /// A hole was found; the reader starts again after the comparison.

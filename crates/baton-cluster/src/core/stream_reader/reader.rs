@@ -1,5 +1,7 @@
 //! The reader of one stream.
 
+mod lost_end;
+
 use std::collections::VecDeque;
 
 use baton_presence::Time;
@@ -36,8 +38,13 @@ pub struct StreamReader {
     generation: u64,
     /// Number that the consumer's next message has.
     next_number: u64,
+    /// Highest sequence that this consumer has brought again, with the message that was delivered.
+    matched: u64,
     /// Time at which the consumer is made again.
     due: Time,
+    /// Time of the next probe, while a server said that the stream is shorter than it was and
+    /// nothing was delivered since.
+    doubt: Option<Time>,
     outputs: VecDeque<ReaderOutput>,
 }
 
@@ -49,14 +56,20 @@ impl StreamReader {
         let mut reader = Self {
             options,
             boot: probe.boot,
-            mode: Mode::Starting { probe, after: 0 },
+            mode: Mode::Starting {
+                probe,
+                after: 0,
+                matched: 0,
+            },
             history: Incarnations::default(),
             proclaimed: Vec::new(),
             position: 0,
             journal: DeliveryJournal::default(),
             generation: 0,
             next_number: 1,
+            matched: 0,
             due: now,
+            doubt: None,
             outputs: VecDeque::new(),
         };
         reader.subscribe(now);
@@ -137,21 +150,26 @@ impl StreamReader {
     }
 
     /// Takes note that a server has said which is the last sequence of the stream, such as when a
-    /// consumer was made. The answer may be old.
-    pub fn stream_ends_at(&mut self, last: u64) {
+    /// consumer was made. The answer may be old. It is doubted until something new is delivered:
+    /// the answer to a probe can be lost, and nothing comes of a stream that is shorter.
+    pub fn stream_ends_at(&mut self, last: u64, now: Time) {
         if last < self.position && self.is_live() {
-            self.outputs.push_back(ReaderOutput::Doubt);
+            self.doubt(now);
         }
+    }
+
+    fn doubt(&mut self, now: Time) {
+        self.doubt = Some(now + 8 * self.options.retry);
+        self.outputs.push_back(ReaderOutput::Doubt);
     }
 
     /// Takes an acknowledgement of the own writer: the first sequence of a batch that was stored
     /// just now, and the highest sequence that was delivered before it was sent.
     pub fn acknowledged(&mut self, first_sequence: Option<u64>, floor: u64, now: Time) {
         let proof = first_sequence.filter(|first| *first <= floor && floor <= self.position);
-        if let Some(first) = proof
-            && self.is_live()
-        {
-            self.compare(first, Suspicion::Reused, now);
+        let compares = matches!(self.mode, Mode::Live | Mode::Starting { .. });
+        if let Some(first) = proof.filter(|_| compares) {
+            self.compare(first, Suspicion::Reused { at: first }, now);
         }
     }
 
@@ -161,7 +179,7 @@ impl StreamReader {
         match self.mode {
             Mode::Stopped => None,
             Mode::Frozen { due, .. } => Some(due.min(self.due)),
-            _ => Some(self.due),
+            _ => Some(self.doubt.map_or(self.due, |doubt| doubt.min(self.due))),
         }
     }
 
@@ -172,8 +190,11 @@ impl StreamReader {
         {
             self.proclaim(end, now);
         }
+        if self.doubt.is_some_and(|doubt| doubt <= now) {
+            self.doubt(now);
+        }
         if self.due <= now && !matches!(self.mode, Mode::Stopped) {
-            if matches!(self.mode, Mode::Starting { .. }) {
+            if matches!(self.mode, Mode::Starting { .. } | Mode::Comparing { .. }) {
                 self.outputs.push_back(ReaderOutput::Doubt);
             }
             self.subscribe(now);
@@ -190,11 +211,17 @@ impl StreamReader {
             // From the beginning: a message that was skipped by a consumer may say the history.
             Mode::Starting { .. } => (1, ConsumerScope::Control),
             Mode::Comparing { from, .. } => (from, ConsumerScope::Everything),
+            // The stream may lose more before the next incarnation.
+            Mode::Frozen { end, .. } => {
+                let first = self.journal.first().unwrap_or(end);
+                (first, ConsumerScope::Everything)
+            }
             // The last message again: another one in its place shows that the end was lost.
             _ => (self.position, ConsumerScope::Everything),
         };
         self.generation += 1;
         self.next_number = 1;
+        self.matched = 0;
         self.due = now + self.options.silence;
         self.outputs.push_back(ReaderOutput::Subscribe {
             generation: self.generation,
@@ -204,15 +231,25 @@ impl StreamReader {
     }
 
     fn take(&mut self, message: Delivered, bytes: usize, now: Time) {
+        let again = message.sequence <= self.position;
+        let is_same = again && self.journal.contains(&message);
+        if is_same {
+            self.matched = self.matched.max(message.sequence);
+        }
         match &self.mode {
-            Mode::Starting { probe, after } => {
+            Mode::Starting {
+                probe,
+                after,
+                matched,
+            } => {
+                let matched = *matched;
                 // A later one is as good: the first may be lost with an end.
                 let id = message.envelope.id;
                 let is_probe = id.boot == probe.boot
                     && id.counter >= probe.counter
                     && message.sequence > *after
                     && matches!(message.envelope.content, MessageContent::Probe);
-                self.learn_at_start(&message);
+                self.learn_at_start(&message, matched);
                 if is_probe {
                     // Messages in between are not in the journal, and cannot be compared.
                     self.journal.clear();
@@ -226,81 +263,28 @@ impl StreamReader {
             Mode::Live => self.deliver(message, bytes, now),
             Mode::Comparing { reason, .. } => {
                 let reason = *reason;
-                if message.sequence > self.position {
+                if !again {
                     self.compared(message, bytes, reason, now);
-                } else if !self.journal.contains(&message) {
-                    self.freeze(&message, reason == Suspicion::Proclaimed, now);
+                } else if !is_same {
+                    self.freeze(message.sequence, reason == Suspicion::Proclaimed, now);
                     self.skip(message, bytes);
                 }
             }
-            Mode::Frozen { .. } => self.skip(message, bytes),
+            Mode::Frozen { .. } => {
+                if again && !is_same {
+                    self.freeze(message.sequence, false, now);
+                }
+                self.skip(message, bytes);
+            }
             Mode::Stopped => {}
         }
-    }
-
-    /// Goes on with the first message after a journal that is as the stream is.
-    fn compared(&mut self, message: Delivered, bytes: usize, reason: Suspicion, now: Time) {
-        self.mode = Mode::Live;
-        let after = self.position;
-        if reason == Suspicion::Proclaimed && self.learn(&message) {
-            self.begin_incarnation(message, bytes);
-        } else if reason == Suspicion::Hole && message.sequence > after + 1 {
-            let before = message.sequence;
-            self.start_again(after, now);
-            self.outputs.push_back(ReaderOutput::Hole { after, before });
-        } else {
-            self.deliver(message, bytes, now);
-        }
-    }
-
-    /// Passes over all up to a new probe. Documents are opened after it was appended, so their
-    /// marks follow it.
-    fn start_again(&mut self, after: u64, now: Time) {
-        let probe = RecordId {
-            boot: self.boot,
-            counter: 0,
-        };
-        self.mode = Mode::Starting { probe, after };
-        self.outputs.push_back(ReaderOutput::Doubt);
-        self.subscribe(now);
-    }
-
-    /// Takes the history that a message says, if it is a later one.
-    fn learn(&mut self, message: &Delivered) -> bool {
-        let MessageContent::Incarnations(history) = &message.envelope.content else {
-            return false;
-        };
-        let later = history.current() > self.history.current();
-        if later {
-            self.history = history.clone();
-            self.proclaimed.push(message.sequence);
-        }
-        later
-    }
-
-    /// Takes the history that a message of the past says. After a restart this node may have
-    /// delivered records that were lost since: all of its journal beyond the end is offered.
-    fn learn_at_start(&mut self, message: &Delivered) {
-        let known = self.history.bases().len();
-        if !self.learn(message) {
-            return;
-        }
-        let end = self.history.bases().iter().skip(known).min().copied();
-        if let Some(end) = end.filter(|end| *end < self.position) {
-            let whole = self.journal.first().is_some_and(|first| first <= end);
-            let lost = self.journal.cut(end);
-            self.position = end;
-            self.outputs
-                .push_back(ReaderOutput::TailLost { end, lost, whole });
-        }
-        let began = ReaderOutput::IncarnationBegan(self.history.clone());
-        self.outputs.push_back(began);
     }
 
     fn deliver(&mut self, message: Delivered, bytes: usize, now: Time) {
         if message.sequence <= self.position {
             if message.sequence == self.position && !self.journal.contains(&message) {
-                self.compare(message.sequence, Suspicion::Reused, now);
+                let at = message.sequence;
+                self.compare(at, Suspicion::Reused { at }, now);
             }
             return;
         }
@@ -311,7 +295,10 @@ impl StreamReader {
             self.compare(self.position, Suspicion::Proclaimed, now);
             return;
         }
-        if message.sequence > self.position + 1 {
+        // A consumer begins at the last message that was delivered. If that is not there, it was
+        // purged, or lost: then others may be, too, although the numbers go on.
+        let begins_later = self.next_number == 2;
+        if begins_later || message.sequence > self.position + 1 {
             self.compare(self.position, Suspicion::Hole, now);
             return;
         }
@@ -321,65 +308,8 @@ impl StreamReader {
 
     fn keep(&mut self, message: &Delivered, bytes: usize) {
         self.position = message.sequence;
+        self.doubt = None;
         let limits = (self.options.journal_messages, self.options.journal_bytes);
         self.journal.push(message.clone(), bytes, limits);
-    }
-
-    /// Compares the journal with the stream, from `changed` on if the journal begins later.
-    fn compare(&mut self, changed: u64, reason: Suspicion, now: Time) {
-        let from = self
-            .journal
-            .first()
-            .map_or(changed, |first| first.min(changed));
-        self.mode = Mode::Comparing { from, reason };
-        self.subscribe(now);
-    }
-
-    /// Takes note that the stream has this message now at a sequence that had another.
-    fn freeze(&mut self, message: &Delivered, is_proclaimed: bool, now: Time) {
-        let end = message.sequence - 1;
-        let whole = self.journal.first().is_some_and(|first| first <= end);
-        let lost = self.journal.cut(end);
-        self.position = end;
-        self.proclaimed.retain(|sequence| *sequence <= end);
-        self.outputs
-            .push_back(ReaderOutput::TailLost { end, lost, whole });
-        if is_proclaimed {
-            let due = now + self.options.silence;
-            self.mode = Mode::Frozen { end, due };
-        } else {
-            self.proclaim(end, now);
-        }
-    }
-
-    fn proclaim(&mut self, end: u64, now: Time) {
-        let due = now + 4 * self.options.retry;
-        self.mode = Mode::Frozen { end, due };
-        // After the last incarnation that a position can have, the stream stays frozen.
-        if let Some(history) = self.history.with(end) {
-            let expected = self.proclaimed.last().copied().unwrap_or(0);
-            self.outputs
-                .push_back(ReaderOutput::Proclaim { history, expected });
-        }
-    }
-
-    fn skip(&mut self, message: Delivered, bytes: usize) {
-        if message.sequence <= self.position {
-            return;
-        }
-        if self.learn(&message) {
-            self.mode = Mode::Live;
-            self.begin_incarnation(message, bytes);
-            return;
-        }
-        self.keep(&message, bytes);
-        self.outputs.push_back(ReaderOutput::Skip(message));
-    }
-
-    fn begin_incarnation(&mut self, message: Delivered, bytes: usize) {
-        self.keep(&message, bytes);
-        let began = ReaderOutput::IncarnationBegan(self.history.clone());
-        self.outputs.push_back(began);
-        self.outputs.push_back(ReaderOutput::Deliver(message));
     }
 }

@@ -45,6 +45,8 @@ impl Story {
         .encode();
         story.receive(10, Subject::Probes, &probe);
         story.effects();
+        // Each consumer begins with the last message that was delivered.
+        story.receive(10, Subject::Probes, &probe);
         for sequence in 11..=13 {
             story.record(sequence, id(2, sequence));
         }
@@ -104,12 +106,62 @@ fn a_message_that_a_consumer_left_out_is_read_again() {
 #[test]
 fn an_old_answer_about_the_end_is_doubted_and_decides_nothing() {
     let mut story = Story::new();
-    story.reader.stream_ends_at(12);
+    story.reader.stream_ends_at(12, NOW);
     assert_eq!(story.effects(), [ReaderOutput::Doubt]);
     story.reader.acknowledged(Some(14), 13, NOW);
     story.reader.acknowledged(None, 13, NOW);
     assert_eq!(story.effects(), []);
     assert!(story.reader.is_live());
+}
+
+/// Others had purged all that came in place of a lost end, and the numbers went on: the node stayed
+/// in the former incarnation.
+#[test]
+fn a_consumer_that_does_not_begin_with_the_last_message_shows_a_hole() {
+    let mut story = Story::new();
+    story.reader.heartbeat(story.generation, 99, NOW);
+    story.effects();
+    story.record(14, id(2, 14));
+    let effects = story.effects();
+    assert!(
+        matches!(effects[..], [ReaderOutput::Subscribe { from: 10, .. }]),
+        "{effects:?}"
+    );
+    story.record(14, id(2, 14));
+    let effects = story.effects();
+    let is_hole = |effect: &ReaderOutput| matches!(effect, ReaderOutput::Hole { after: 13, .. });
+    assert!(effects.iter().any(is_hole), "{effects:?}");
+}
+
+/// The own batch had proved the loss, and what came in its place was purged before it was read.
+#[test]
+fn a_proven_loss_needs_no_message_in_its_place() {
+    let mut story = Story::new();
+    story.reader.acknowledged(Some(13), 13, NOW);
+    story.effects();
+    for sequence in 11..=12 {
+        story.record(sequence, id(2, sequence));
+    }
+    story.record(20, id(3, 1));
+    let effects = story.effects();
+    let [ReaderOutput::TailLost { end: 12, lost, .. }, ..] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(lost.len(), 1);
+}
+
+#[test]
+fn a_stream_that_is_shorter_is_doubted_until_something_new_comes() {
+    let mut story = Story::new();
+    story.reader.stream_ends_at(12, NOW);
+    story.effects();
+    let due = story.reader.poll_timeout().expect("the next probe");
+    story.reader.handle_timeout(due);
+    assert_eq!(story.effects(), [ReaderOutput::Doubt]);
+    story.record(14, id(2, 14));
+    story.effects();
+    let later = story.reader.poll_timeout().expect("silence");
+    assert!(later > due, "no further probe");
 }
 
 #[test]

@@ -43,6 +43,14 @@ impl Node {
             let text = format!("{} stream {stream}: {text}", self.boot);
             self.observed.push(Observation::Note(text));
         }
+        if matches!(
+            output,
+            ReaderOutput::Hole { .. }
+                | ReaderOutput::TailLost { .. }
+                | ReaderOutput::IncarnationBegan(_)
+        ) {
+            self.observed.push(Observation::KnowsTheEnd(stream));
+        }
         let shell = &mut self.streams[usize::from(stream)];
         match output {
             ReaderOutput::Subscribe {
@@ -168,10 +176,17 @@ impl Node {
             return;
         };
         debug_assert_eq!(document.stream, stream);
-        if let (Some(plan), MessageContent::SnapshotAt { position, .. }) =
-            (&mut document.plan, &message.envelope.content)
-        {
-            plan.mark_delivered(*position, message.sequence, now);
+        if let Some(plan) = &mut document.plan {
+            let sequence = message.sequence;
+            match &message.envelope.content {
+                MessageContent::SnapshotAt { position, .. } => {
+                    plan.mark_delivered(*position, sequence, now);
+                }
+                MessageContent::SnapshotClaimed { position } => {
+                    plan.claim_delivered(message.envelope.id.boot, *position, sequence, now);
+                }
+                _ => {}
+            }
         }
         match &mut document.state {
             State::Opening(opening) => {
@@ -214,9 +229,9 @@ impl Node {
             }
             OpeningOutput::ListSnapshots => self.requests.push(Request::List { key }),
             OpeningOutput::FetchSnapshot(at) => self.requests.push(Request::Fetch { key, at }),
-            OpeningOutput::ReadTail { after } => self.requests.push(Request::Tail {
+            OpeningOutput::ReadTail => self.requests.push(Request::Tail {
                 key,
-                after,
+                after: 0,
                 first_page: Vec::new(),
                 is_last: false,
             }),

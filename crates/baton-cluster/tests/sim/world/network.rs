@@ -357,7 +357,14 @@ impl World {
             for text in wrong {
                 self.fail(text);
             }
-            self.note(|| format!("{boot} stores {first}+{} in {stream}", messages.len()));
+            self.note(|| {
+                let ids = messages.iter().map(|message| &message.message_id[..]);
+                let ids = ids.collect::<Vec<_>>().join(" ");
+                format!(
+                    "{boot} stores {first}+{} in {stream}: {ids}",
+                    messages.len()
+                )
+            });
             for node in 0..NODES {
                 self.pump(node, stream);
             }

@@ -142,12 +142,15 @@ impl World {
             history.stored(message);
         }
         self.histories[index] = history;
-        let nodes = self.places.iter().filter_map(|place| place.node.as_ref());
-        if nodes.into_iter().any(|node| node.position(stream) > end) {
-            self.losses[index] += 1;
-            let names = &self.names;
-            let of = |key: &DocumentKey| names.iter().any(|(_, of, at)| of == key && *at == stream);
-            self.current.retain(|(_, key)| !of(key));
+        for (node, place) in self.places.iter().enumerate() {
+            let delivered = place.node.as_ref().map_or(0, |node| node.position(stream));
+            if delivered > end {
+                self.deceived.insert((node, stream));
+                let names = &self.names;
+                let of =
+                    |key: &DocumentKey| names.iter().any(|(_, of, at)| of == key && *at == stream);
+                self.current.retain(|(at, key)| *at != node || !of(key));
+            }
         }
         self.epoch += 1;
         let purges = |event: &Event| {

@@ -9,12 +9,7 @@ impl World {
                 self.count("openings");
                 let stream = self.stream_of(&key);
                 let index = usize::from(stream);
-                let place = &self.places[node];
-                let incarnation = place
-                    .node
-                    .as_ref()
-                    .map_or(0, |node| node.incarnation(stream));
-                if incarnation != self.losses[index] {
+                if self.deceived.contains(&(node, stream)) {
                     return;
                 }
                 let history = self.histories[index].values(&key);
@@ -53,6 +48,9 @@ impl World {
                 self.check_lapsed(node, boot, sent);
             }
             Observation::Lost { boot, stream } => self.check_lost(node, boot, stream),
+            Observation::KnowsTheEnd(stream) => {
+                self.deceived.remove(&(node, stream));
+            }
             Observation::Note(text) => self.note(|| text),
             Observation::Bad(text) => self.fail(format!("node {node}: {text}")),
         }
@@ -100,10 +98,15 @@ impl World {
                 let node = node.waiting();
                 wrong.push(format!("node {index} still waits for the engine: {node}"));
             }
-            for (stream, losses) in (0..).zip(&self.losses) {
-                if node.incarnation(stream) != *losses {
-                    let has = node.incarnation(stream);
-                    wrong.push(format!("node {index} has incarnation {has} of {losses}"));
+            for (stream, messages) in (0..).zip(&self.streams) {
+                let (has, newest) = (node.incarnations(stream), messages.incarnations());
+                if has != newest.bases() {
+                    wrong.push(format!(
+                        "node {index} has incarnations {has:?} of {newest:?}"
+                    ));
+                }
+                if self.deceived.contains(&(index, stream)) {
+                    wrong.push(format!("node {index} does not know of a lost end"));
                 }
             }
             for (_, key, stream) in &self.names {
