@@ -288,7 +288,7 @@ mod tests {
         let since = 300;
         let resumed = Box::new(Record::Presence(Event::Settle));
         let (host, from, shown) = (HostId(5), 9, None);
-        let framed: [(Record, &[u8]); 5] = [
+        let framed: [(Record, &[u8]); 7] = [
             (
                 Record::Since {
                     session,

@@ -253,6 +253,7 @@ impl Cluster {
         if erases && self.fault == Fault::Deaf && host == 0 {
             record = Record::HostLost {
                 host: HostId(u64::MAX),
+                overdue_to: 0,
             };
         }
         let erased = self.erasures.range(..position).next_back();
