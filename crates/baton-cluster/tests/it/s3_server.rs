@@ -188,7 +188,8 @@ pub(crate) fn options_at(address: SocketAddr, prefix: &str) -> BucketOptions {
 /// Listens before a server and passes everything on, but says that a put over another object was
 /// done: so does a store that does not know the condition.
 pub(crate) async fn unconditional_gate(server: SocketAddr) -> SocketAddr {
-    const REFUSED: &[u8] = b"HTTP/1.1 412";
+    const REFUSED: &[u8] = b"HTTP/1.1 412 Precondition Failed\r\n";
+    const DONE: &[u8] = b"HTTP/1.1 200 OK\r\nETag: \"1\"\r\n";
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
     tokio::spawn(async move {
@@ -207,9 +208,10 @@ pub(crate) async fn unconditional_gate(server: SocketAddr) -> SocketAddr {
                     let mut buffer = vec![0; 64 << 10];
                     loop {
                         let read = from_store.read(&mut buffer).await?;
-                        let bytes = &mut buffer[..read];
-                        if bytes.starts_with(REFUSED) {
-                            bytes[9..12].copy_from_slice(b"200");
+                        let mut bytes = &buffer[..read];
+                        if let Some(rest) = bytes.strip_prefix(REFUSED) {
+                            to_client.write_all(DONE).await?;
+                            bytes = rest;
                         }
                         to_client.write_all(bytes).await?;
                         if read == 0 {
