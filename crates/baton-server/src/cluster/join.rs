@@ -5,7 +5,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use baton_cluster::engine::{EngineError, EngineOptions, Login, ServerUrls};
+use baton_cluster::engine::{
+    BucketOptions, EngineError, EngineOptions, Login, ServerUrls, SnapshotPlace,
+};
 use baton_cluster::{ClusterError, ClusterLog, ClusterOptions};
 use baton_log::{Journals, LogOptions, NodeNews};
 use futures_util::StreamExt;
@@ -22,6 +24,9 @@ pub enum JoinClusterError {
     /// The addresses are not valid.
     #[error("cluster: {0}")]
     Servers(#[source] EngineError),
+    /// The place of the snapshots is not valid.
+    #[error("cluster_snapshots: {0}")]
+    Snapshots(#[source] EngineError),
     /// The settings name no cluster.
     #[error("the settings name no cluster; nothing was changed; set `cluster`")]
     NoCluster,
@@ -59,6 +64,7 @@ fn options(settings: &Settings, log: LogOptions) -> Result<ClusterOptions, JoinC
     engine.replicas = settings.cluster_replicas;
     // The range of the setting is smaller.
     engine.streams = u16::try_from(settings.cluster_streams).unwrap_or(u16::MAX);
+    engine.snapshots = snapshot_place(&settings.cluster_snapshots)?;
     let mut options = ClusterOptions::new(engine);
     options.log = log;
     options.leases.ttl = settings.lease.0;
@@ -69,6 +75,18 @@ fn options(settings: &Settings, log: LogOptions) -> Result<ClusterOptions, JoinC
         None => machine_name().into(),
     };
     Ok(options)
+}
+
+/// Reads the place of the snapshots. A bucket is reached as the variables of the AWS tools say.
+fn snapshot_place(text: &str) -> Result<SnapshotPlace, JoinClusterError> {
+    if text == SnapshotPlace::Engine.to_string() {
+        return Ok(SnapshotPlace::Engine);
+    }
+    let variables = std::env::vars_os();
+    let variables = variables
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let bucket = BucketOptions::new(text, variables).map_err(JoinClusterError::Snapshots)?;
+    Ok(SnapshotPlace::Bucket(bucket))
 }
 
 /// Returns the name of this machine.
@@ -95,6 +113,7 @@ mod tests {
             cluster_monitors: "http://a:8222,http://b:8222".parse().unwrap(),
             cluster_name: "notes".to_owned(),
             cluster_streams: 16,
+            cluster_snapshots: "s3://snapshots/notes".to_owned(),
             cluster_replicas: 5,
             cluster_node: file("left"),
             lease: Span(Duration::from_secs(20)),
@@ -111,19 +130,29 @@ mod tests {
         assert_eq!(engine.monitors, ["http://a:8222", "http://b:8222"]);
         let numbers = (&*engine.prefix, engine.streams, engine.replicas);
         assert_eq!(numbers, ("notes", 16, 5));
+        assert_eq!(engine.snapshots.to_string(), "s3://snapshots/notes");
         assert_eq!(&*of_address.node_name, "left");
         let leases = &of_address.leases;
         let seconds = [leases.ttl, leases.renewal, leases.grace].map(|time| time.as_secs());
         assert_eq!(seconds, [20, 4, 7]);
-        let with_file = Settings {
+        let with_settings = Settings {
             cluster_credentials: file("baton.creds"),
             cluster_node: OrNone(None),
             ..settings
         };
-        let with_file = options(&with_file, LogOptions::default()).unwrap();
+        let with_file = options(&with_settings, LogOptions::default()).unwrap();
         let login = &with_file.engine.login;
         assert!(matches!(login, Login::CredentialsFile(path) if path.ends_with("baton.creds")));
         assert!(!with_file.node_name.is_empty());
+        let elsewhere = Settings {
+            cluster_snapshots: "/var/snapshots".to_owned(),
+            ..with_settings
+        };
+        let refused = options(&elsewhere, LogOptions::default()).unwrap_err();
+        assert!(
+            matches!(refused, JoinClusterError::Snapshots(_)),
+            "{refused}"
+        );
     }
 
     #[test]

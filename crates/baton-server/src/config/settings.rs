@@ -91,6 +91,8 @@ settings! {
     cluster_name: String = "baton".to_owned();
     /// Streams that hold the records of all documents; fixed once they exist
     cluster_streams: usize = 8;
+    /// Place of the snapshots: engine, or a bucket like s3://bucket/prefix; fixed once it is used
+    cluster_snapshots: String = "engine".to_owned();
     /// Copies that the engine keeps of each record
     cluster_replicas: usize = 3;
     /// Name under which the other nodes show this one, or none: the name of its machine
@@ -100,8 +102,7 @@ settings! {
     /// Time after that until it is lost, and its sessions are without a connection
     lease_grace: Span = Span(Duration::from_secs(5));
 
-    /// Decides who may do what: none (every client), jwt (signed tokens) or webhook (another
-    /// service)
+    /// Decides who may do what: none (all clients), jwt (signed tokens), webhook (another service)
     auth: AuthMode = AuthMode::None;
     /// Listen with auth = none where other machines can reach it: all may write every document
     open: Switch = Switch::Off,
@@ -199,8 +200,7 @@ settings! {
     max_connections_per_document: usize = 5_000;
     /// Open connections from one address (of IPv6, one /64); over it: refused with HTTP 429
     max_connections_per_address: usize = 10_000;
-    /// New connections from one address in a second, in the long run; over it: refused with HTTP
-    /// 429
+    /// New connections from one address in a second, in the long run; over it: refused (HTTP 429)
     new_connections_per_second: u32 = 200;
     /// New connections that one address may open at once, before that rate counts
     new_connections_burst: u32 = 2_000;

@@ -1,7 +1,7 @@
 use super::*;
 
 /// Settings that are words, lists or paths: whatever can be parsed is valid.
-const WORDS: [&str; 56] = [
+const WORDS: [&str; 57] = [
     "compress_first_sync",
     "cluster",
     "cluster_credentials",
@@ -10,6 +10,7 @@ const WORDS: [&str; 56] = [
     "cluster_key",
     "cluster_monitors",
     "cluster_name",
+    "cluster_snapshots",
     "cluster_node",
     "echo",
     "stamp_awareness",
