@@ -17,6 +17,7 @@
 //! | `node` | npm and node: what they must do, only when they must |
 //! | `python` | packages for Python, in a folder of the checkout |
 //! | `steps` | `test` |
+//! | `three_nodes` | the step of `test` that runs the stories on three nodes |
 //! | `demo` | `demo` |
 //! | `binary` | `build` |
 //! | `cluster` | `cluster`, and that step of `test` |
@@ -47,6 +48,7 @@ mod servers;
 mod soak;
 mod steps;
 mod tally;
+mod three_nodes;
 mod trouble;
 
 use std::process::ExitCode;
@@ -78,7 +80,8 @@ The project's own commands:
 
   cargo xtask test [--only NAME]
       Everything that must hold before a change goes in. NAME is one of:
-      fmt, web, clippy, doc, deny, test, doctest, node, python, proxies, browser, cluster, msrv.
+      fmt, web, clippy, doc, deny, test, three-nodes, doctest, node, python, proxies, browser, cluster,
+      cluster-pages, msrv.
       The last line says `N passed, N failed, N skipped`. A missing program is a skip;
       with CI=true it is installed, or else a failure.
 

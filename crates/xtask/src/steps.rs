@@ -14,11 +14,13 @@ use std::time::Instant;
 use crate::binary;
 use crate::cluster;
 use crate::debian;
+use crate::nats_server;
 use crate::node;
 use crate::place::{Mode, Place, on_path};
 use crate::python;
 use crate::run;
 use crate::tally::{Runner, Tally};
+use crate::three_nodes;
 use crate::trouble::{Done, Trouble};
 
 /// Installed in CI when it is not there; elsewhere any version will do.
@@ -30,7 +32,7 @@ struct Step {
     run: fn(&Place) -> Result<Tally, Trouble>,
 }
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 16] = [
     Step {
         name: "fmt",
         what: "the code is formatted",
@@ -60,6 +62,11 @@ const STEPS: [Step; 14] = [
         name: "test",
         what: "the Rust tests",
         run: rust_tests,
+    },
+    Step {
+        name: "three-nodes",
+        what: "the stories of the Rust tests once more, each on three nodes",
+        run: three_nodes::test,
     },
     Step {
         name: "doctest",
@@ -95,6 +102,11 @@ const STEPS: [Step; 14] = [
         name: "cluster",
         what: "three nodes over three engines, which are killed, frozen and cut off",
         run: cluster::test,
+    },
+    Step {
+        name: "cluster-pages",
+        what: "pages in Chromium on three nodes over three engines, one of which is killed",
+        run: cluster_pages,
     },
     Step {
         name: "msrv",
@@ -307,6 +319,28 @@ fn packages(place: &Place) -> Result<Tally, Trouble> {
     let binary = binary::debug(place)?;
     let settings = [("BATON_BIN", binary.into()), ("CHROMIUM", chromium)];
     stories(place, folder, &settings)
+}
+
+/// A step of its own: where there is no engine, the pages of one server still are tested.
+fn cluster_pages(place: &Place) -> Result<Tally, Trouble> {
+    node::ensure()?;
+    let engine = nats_server::ensure(place)?;
+    debian::ensure(debian::HAPROXY)?;
+    let chromium = chromium()?;
+    // The people at the pages are those of the other folder.
+    node::install(place, &place.root().join("tests/browser"))?;
+    node::build_page(place)?;
+    let binary = binary::debug(place)?;
+    let settings = [
+        ("BATON_BIN", binary.into()),
+        (
+            "BATON_CLUSTER_LAB",
+            place.built("debug", "cluster-lab").into(),
+        ),
+        ("BATON_NATS_SERVER", engine.into()),
+        ("CHROMIUM", chromium),
+    ];
+    stories(place, place.root().join("tests/cluster/browser"), &settings)
 }
 
 /// Returns the browser's program; in CI it is installed where it is missing.

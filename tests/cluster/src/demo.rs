@@ -8,7 +8,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use baton_cluster_tests::{Balancer, Engines, Nodes, Relayed};
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+
+use crate::ending::told_to_end;
 
 /// Where the cluster listens.
 #[derive(Debug, Args)]
@@ -29,22 +30,9 @@ pub(crate) async fn demo(options: &Options) -> Result<(), Box<dyn Error>> {
     for address in &addresses {
         is_free(*address)?;
     }
-    let mut ends = [
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::hangup())?,
-    ];
-    let [interrupt, terminate, hangup] = &mut ends;
-    let ended = async {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    };
     // What was started ends with its owner, also when the signal comes in the middle of it.
     tokio::select! {
-        () = ended => Ok(()),
+        told = told_to_end() => Ok(told?),
         result = run(&addresses) => result,
     }
 }

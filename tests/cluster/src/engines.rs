@@ -94,6 +94,15 @@ impl Engines {
         self.engines[engine].ports().clients
     }
 
+    /// Returns the URL of all of them with the nodes' login, as `baton serve --cluster` takes it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let addresses: Vec<_> = (0..self.count())
+            .map(|engine| self.address(engine))
+            .collect();
+        url_of(&addresses)
+    }
+
     /// Returns the user and the password of the nodes.
     #[must_use]
     pub fn login(&self) -> (&'static str, &'static str) {

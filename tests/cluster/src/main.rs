@@ -9,6 +9,8 @@
 )]
 
 mod demo;
+mod ending;
+mod for_nodes;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -28,6 +30,8 @@ struct Arguments {
 enum Command {
     /// Three engines and three nodes with the demo page, until Ctrl-C
     Demo(demo::Options),
+    /// Three engines for nodes that another program starts, until the standard input ends
+    Engines(for_nodes::Options),
     /// The conflict lab on three nodes, while engines and nodes are killed, frozen and cut off
     Prove {
         /// Length of the run, without the quiet afterwards
@@ -76,6 +80,7 @@ enum Command {
 async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(options) => demo::demo(&options).await,
+        Command::Engines(options) => for_nodes::run(&options).await,
         Command::Prove {
             lasts,
             seed,
