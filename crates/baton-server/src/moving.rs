@@ -19,3 +19,5 @@ mod ledger;
 pub(crate) mod move_summary;
 mod mover;
 mod other_nodes;
+#[cfg(test)]
+mod tests;
