@@ -109,8 +109,14 @@ impl ClusterJournal {
         self.stream.send(input).map_err(|_| LogError::Closed)
     }
 
-    /// Moves the base to a position and returns the envelope of a snapshot there.
-    fn put_snapshot(&mut self, at: Position, content: MovedContent) -> Result<(), LogError> {
+    /// Moves the base to a position, and sends a snapshot there on its way. With `at_once`, no
+    /// record restores what it holds.
+    fn put_snapshot(
+        &mut self,
+        at: Position,
+        content: MovedContent,
+        at_once: bool,
+    ) -> Result<(), LogError> {
         self.check()?;
         while let Some(record) = self.tail.front().filter(|record| record.position <= at) {
             match record.offered {
@@ -141,7 +147,7 @@ impl ClusterJournal {
         self.send(StreamInput::Snapshot {
             key: self.key.clone(),
             envelope: Box::new(envelope),
-            at_once: content.is_erased(),
+            at_once,
         })
     }
 
@@ -211,15 +217,15 @@ impl DocumentJournal for ClusterJournal {
         if at < from || at > to {
             return Err(LogError::SnapshotOutOfRange { at, from, to });
         }
-        self.put_snapshot(at, MovedContent::Document(bytes))
+        self.put_snapshot(at, MovedContent::Document(bytes), false)
     }
 
     fn erase(&mut self) -> Result<(), LogError> {
-        self.put_snapshot(self.last, MovedContent::Erased)
+        self.put_snapshot(self.last, MovedContent::Erased, true)
     }
 
     fn erase_leaving(&mut self, remains: Bytes) -> Result<(), LogError> {
-        self.put_snapshot(self.last, MovedContent::Remains(remains))
+        self.put_snapshot(self.last, MovedContent::Remains(remains), true)
     }
 
     /// The snapshot stands at the mark with which the document was opened: no other handle opens it
@@ -230,7 +236,7 @@ impl DocumentJournal for ClusterJournal {
         let above = above.max(self.last);
         self.positions = self.positions.raised(place, above)?;
         self.last = self.positions.of(place);
-        self.put_snapshot(self.last, content)
+        self.put_snapshot(self.last, content, true)
     }
 
     fn last(&self) -> Position {

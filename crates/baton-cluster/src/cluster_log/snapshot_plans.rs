@@ -16,24 +16,19 @@ pub(super) struct SnapshotPlans {
     boot: BootId,
     options: SnapshotOptions,
     plans: HashMap<DocumentKey, Entry>,
-    /// Number of snapshots so far.
+    /// Number of snapshots so far that replace what no record restores.
     begun: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
     plan: SnapshotPlan,
-    /// Number of the oldest snapshot that this plan stands for.
-    number: u64,
+    /// Number of the oldest such snapshot that this plan stands for. Of another one the records are
+    /// in the log, so nothing waits for it.
+    number: Option<u64>,
     /// Sequence of the document's newest mark.
     newest_mark: u64,
-    waiting: Option<Waiting>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    envelope: Box<SnapshotEnvelope>,
-    number: u64,
+    waiting: Option<Box<SnapshotEnvelope>>,
 }
 
 impl SnapshotPlans {
@@ -56,18 +51,18 @@ impl SnapshotPlans {
         at_once: bool,
         now: Time,
     ) {
-        self.begun += 1;
-        let mut number = self.begun;
-        if let Some(entry) = self.plans.get_mut(&key) {
-            // The new one stands for those that it replaces.
-            let waiting = entry.waiting.as_ref().map(|waiting| waiting.number);
-            if !at_once {
-                let number = waiting.unwrap_or(number);
-                entry.waiting = Some(Waiting { envelope, number });
-                return;
-            }
-            let unmarked = (!entry.plan.is_marked()).then_some(entry.number);
-            number = unmarked.or(waiting).unwrap_or(number);
+        let before = self.plans.get_mut(&key);
+        if let Some(entry) = before
+            && !at_once
+        {
+            entry.waiting = Some(envelope);
+            return;
+        }
+        let mut number = None;
+        if at_once {
+            self.begun += 1;
+            let unmarked = self.plans.get(&key).filter(|it| !it.plan.is_marked());
+            number = unmarked.and_then(|it| it.number).or(Some(self.begun));
         }
         self.start(key, envelope, number, newest_mark, now);
     }
@@ -76,7 +71,7 @@ impl SnapshotPlans {
         &mut self,
         key: DocumentKey,
         envelope: Box<SnapshotEnvelope>,
-        number: u64,
+        number: Option<u64>,
         newest_mark: u64,
         now: Time,
     ) {
@@ -93,19 +88,17 @@ impl SnapshotPlans {
         self.plans.insert(key, entry);
     }
 
-    /// Returns the number of snapshots that were begun so far.
+    /// Returns the number of snapshots so far that replace what no record restores: erasures, and
+    /// content of another log.
     pub(super) fn begun(&self) -> u64 {
         self.begun
     }
 
-    /// Returns true if the log has a mark of each snapshot among the first so many, or of a newer
-    /// one of the same document: then an opening finds it.
+    /// Returns true if the log has a mark of each of the first so many of them, or of a newer one
+    /// of the same document: then an opening finds it.
     pub(super) fn are_marked(&self, first: u64) -> bool {
-        self.plans.values().all(|entry| {
-            let is_marked = entry.plan.is_marked() || entry.number > first;
-            let waiting = entry.waiting.as_ref();
-            is_marked && waiting.is_none_or(|waiting| waiting.number > first)
-        })
+        let mut plans = self.plans.values();
+        plans.all(|it| it.plan.is_marked() || it.number.is_none_or(|number| number > first))
     }
 
     /// Returns true if a snapshot of this document is being made, or what it replaces is not purged
@@ -201,12 +194,12 @@ impl SnapshotPlans {
                 tracing::error!(document = %key, "a snapshot cannot be read back; nothing is purged");
             }
             if let Some(Entry {
-                waiting: Some(Waiting { envelope, number }),
+                waiting: Some(envelope),
                 newest_mark,
                 ..
             }) = self.plans.remove(&key)
             {
-                self.start(key.clone(), envelope, number, newest_mark, now);
+                self.start(key.clone(), envelope, None, newest_mark, now);
             }
         }
         Some((key, output))

@@ -52,8 +52,8 @@ pub(super) enum StreamInput {
     },
     /// A node's lease has lapsed.
     Lapsed,
-    /// Replies once everything that was proposed before is delivered, and every snapshot before is
-    /// stored and marked.
+    /// Replies once everything that was proposed before is delivered, and every erasure and
+    /// content of another log is stored and marked.
     Flush(oneshot::Sender<()>),
     /// The node is shutting down: open documents get this error.
     End(Arc<LogError>),

@@ -8,6 +8,7 @@ mod appends;
 mod buckets;
 mod faults;
 mod member;
+mod moved;
 mod nodes;
 mod reads;
 mod s3_server;
