@@ -25,7 +25,7 @@ use super::options::ClusterOptions;
 use super::questions::Questions;
 use super::relay_task::RelayTask;
 use super::stored_document::StoredDocuments;
-use super::stream_input::StreamInput;
+use super::stream_input::{OpenRequest, StreamInput};
 use super::stream_task::StreamTask;
 use crate::core::{BootId, DocumentKey, MAX_NAME_BYTES, NodeLeases, NodeLife, stream_of};
 use crate::engine::{Engine, EngineError};
@@ -131,13 +131,21 @@ impl ClusterLog {
         &self.streams[usize::from(index)]
     }
 
-    async fn open_document(&self, document: &str) -> Result<OpenedJournal, LogError> {
+    async fn open_document(
+        &self,
+        document: &str,
+        skips_content: bool,
+    ) -> Result<OpenedJournal, LogError> {
         check_name(document)?;
         let (reply, opened) = oneshot::channel();
         let name: Arc<str> = document.into();
-        let open = StreamInput::Open { name, reply };
+        let request = OpenRequest {
+            name,
+            unread: skips_content,
+            reply,
+        };
         self.stream(document)
-            .send(open)
+            .send(StreamInput::Open(request))
             .map_err(|_| LogError::Closed)?;
         match tokio::time::timeout(OPEN_AT_MOST, opened).await {
             Ok(Ok(opened)) => opened,
@@ -201,7 +209,7 @@ fn check_name(document: &str) -> Result<(), LogError> {
 
 impl Journals for ClusterLog {
     fn open(&self, document: &str) -> Result<OpenedJournal, LogError> {
-        self.block_on(self.open_document(document))
+        self.block_on(self.open_document(document, false))
     }
 
     /// Always `None`: another node may have written under this name.
@@ -210,15 +218,19 @@ impl Journals for ClusterLog {
     }
 
     fn open_unread(&self, document: &str) -> Result<Box<dyn DocumentJournal>, LogError> {
-        self.open(document).map(|(journal, _)| journal)
+        let opened = self.block_on(self.open_document(document, true));
+        opened.map(|(journal, _)| journal)
     }
 
     fn holds(&self, document: &str) -> Result<bool, LogError> {
         check_name(document)?;
         let stream = stream_of(document, self.engine.stream_count());
         let key = DocumentKey::new(document);
-        let read = self.block_on(self.stored.read(&key, stream))?;
-        Ok(read.is_some_and(|(_, loaded)| loaded.has_content()))
+        match self.block_on(self.stored.read(&key, stream)) {
+            Ok(read) => Ok(read.is_some_and(|(_, loaded)| loaded.has_content())),
+            Err(LogError::Damaged { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     fn read_all(

@@ -14,7 +14,7 @@ use super::document_errors::damaged;
 use super::moved_positions::MovedPositions;
 use super::node::Node;
 use super::snapshot_content::SnapshotContent;
-use super::stream_input::{OpenReply, OpeningAnswer, StreamInput};
+use super::stream_input::{OpenReply, OpenRequest, OpeningAnswer, StreamInput};
 use crate::core::{
     Content, Delivered, DocumentFeed, DocumentKey, DocumentOpening, Incarnations, OpenedDocument,
     OpeningOptions, OpeningOutput, PositionedRecord, RecordId,
@@ -83,12 +83,13 @@ impl Documents {
     /// Begins to open a document.
     pub(super) fn open(
         &mut self,
-        name: Arc<str>,
-        reply: OpenReply,
+        request: OpenRequest,
         history: Incarnations,
         listener: AbortOnDrop,
         now: Time,
     ) {
+        let opening = request.begin(history, self.options.clone(), now);
+        let OpenRequest { name, reply, .. } = request;
         let key = DocumentKey::new(&name);
         let former = self.documents.get(&key);
         let given_up = former.is_some_and(|former| match &former.stage {
@@ -100,7 +101,6 @@ impl Documents {
             return;
         }
         self.last_handle += 1;
-        let opening = DocumentOpening::new(history, self.options.clone(), now);
         let document = Document {
             name,
             handle: self.last_handle,

@@ -2,6 +2,7 @@
 //! answer comes back as an input.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -15,6 +16,12 @@ use crate::core::{
 use crate::engine::{
     AppendAnswer, EngineError, Heard, LogStream, NewMessage, SnapshotKey, SnapshotStore,
 };
+
+/// Attempts to remove old snapshots: what was erased must not stay for lack of one answer.
+const REMOVALS: u32 = 60;
+
+/// Pause between two of them.
+const REMOVE_AGAIN: Duration = Duration::from_secs(5);
 
 /// Asks the engine on behalf of one stream's task.
 #[derive(Clone, Debug)]
@@ -326,12 +333,27 @@ impl Questions {
     pub(super) fn remove_below(&self, key: DocumentKey, at: StreamPosition) {
         let it = self.clone();
         tokio::spawn(async move {
-            // A snapshot that stays for lack of an answer goes with the next one.
-            let found = it.snapshots.of_document(&key).await.unwrap_or_default();
-            for old in found.iter().filter(|found| found.at < at) {
-                let _ = it.snapshots.remove(old).await;
+            for _ in 0..REMOVALS {
+                match it.try_remove_below(&key, at).await {
+                    Ok(()) => return,
+                    Err(error) => tracing::debug!(%error, "old snapshots are removed again"),
+                }
+                tokio::time::sleep(REMOVE_AGAIN).await;
             }
+            tracing::warn!(document = %key, %at, "old snapshots stay until the next one is stored");
         });
+    }
+
+    async fn try_remove_below(
+        &self,
+        key: &DocumentKey,
+        at: StreamPosition,
+    ) -> Result<(), EngineError> {
+        let found = self.snapshots.of_document(key).await?;
+        for old in found.iter().filter(|found| found.at < at) {
+            self.snapshots.remove(old).await?;
+        }
+        Ok(())
     }
 
     pub(super) fn remove(&self, document: DocumentKey, at: StreamPosition) {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use baton_log::{LogError, OpenedJournal, Reservation};
+use baton_presence::Time;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::core::{
-    BatchAnswer, Delivered, DocumentKey, FetchedSnapshot, MarkAnswer, Pace, PutAnswer,
-    SnapshotEnvelope, StreamPosition,
+    BatchAnswer, Delivered, DocumentKey, DocumentOpening, FetchedSnapshot, Incarnations,
+    MarkAnswer, OpeningOptions, Pace, PutAnswer, SnapshotEnvelope, StreamPosition,
 };
 use crate::engine::StreamState;
 
@@ -27,13 +28,35 @@ pub(super) struct Proposal {
 /// The reply to a request to open a document.
 pub(super) type OpenReply = oneshot::Sender<Result<OpenedJournal, LogError>>;
 
+/// A request to open a document.
+#[derive(Debug)]
+pub(super) struct OpenRequest {
+    pub(super) name: Arc<str>,
+    /// True if its content is not to be read.
+    pub(super) unread: bool,
+    pub(super) reply: OpenReply,
+}
+
+impl OpenRequest {
+    /// Begins to open the document.
+    pub(super) fn begin(
+        &self,
+        history: Incarnations,
+        options: OpeningOptions,
+        now: Time,
+    ) -> DocumentOpening {
+        if self.unread {
+            DocumentOpening::unread(history, options, now)
+        } else {
+            DocumentOpening::new(history, options, now)
+        }
+    }
+}
+
 /// An input of a stream's task.
 #[derive(Debug)]
 pub(super) enum StreamInput {
-    Open {
-        name: Arc<str>,
-        reply: OpenReply,
-    },
+    Open(OpenRequest),
     Propose(Proposal),
     Snapshot {
         key: DocumentKey,

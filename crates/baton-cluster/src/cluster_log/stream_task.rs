@@ -20,7 +20,7 @@ use super::options::ClusterOptions;
 use super::questions::Questions;
 use super::relay_task::RelayTask;
 use super::snapshot_plans::SnapshotPlans;
-use super::stream_input::{Answer, OpenReply, Proposal, StreamInput};
+use super::stream_input::{Answer, OpenRequest, Proposal, StreamInput};
 use crate::core::{
     DocumentKey, Isolation, LostRecord, Question, StreamExtent, StreamReader, StreamTrim,
     StreamWriter, Subject,
@@ -58,7 +58,7 @@ pub(super) struct StreamTask {
     /// Own records that were not delivered, with their room in the queue.
     outstanding: BTreeMap<u64, Reservation>,
     /// Requests that wait until the reader is live.
-    waiting: Vec<(Arc<str>, OpenReply)>,
+    waiting: Vec<OpenRequest>,
     /// Each waits for records up to a counter, and for so many snapshots.
     flushes: Vec<(u64, u64, oneshot::Sender<()>)>,
     /// Records of an end that the stream has lost, until the next incarnation.
@@ -161,7 +161,7 @@ impl StreamTask {
     fn take(&mut self, input: StreamInput) {
         let now = self.node.clock.now();
         match input {
-            StreamInput::Open { name, reply } => self.waiting.push((name, reply)),
+            StreamInput::Open(request) => self.waiting.push(request),
             StreamInput::Propose(proposal) => self.propose(proposal, now),
             StreamInput::Snapshot {
                 key,
@@ -190,8 +190,8 @@ impl StreamTask {
             }
             StreamInput::End(error) => {
                 self.documents.end(&error);
-                for (_, reply) in self.waiting.drain(..) {
-                    let _ = reply.send(Err((*error).clone()));
+                for request in self.waiting.drain(..) {
+                    let _ = request.reply.send(Err((*error).clone()));
                 }
                 self.ended = true;
             }
@@ -274,11 +274,11 @@ impl StreamTask {
             } else if let Some((key, output)) = self.plans.next_output(now) {
                 self.snapshot(key, output, now);
             } else if self.reader.is_live()
-                && let Some((name, reply)) = self.waiting.pop()
+                && let Some(request) = self.waiting.pop()
             {
-                let listener = self.relay.listen(&name);
+                let listener = self.relay.listen(&request.name);
                 let history = self.reader.history().clone();
-                self.documents.open(name, reply, history, listener, now);
+                self.documents.open(request, history, listener, now);
             } else {
                 break;
             }
