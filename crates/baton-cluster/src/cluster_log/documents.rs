@@ -28,31 +28,35 @@ pub(super) struct Documents {
     /// The stream's inputs, for the journals.
     inputs: mpsc::WeakUnboundedSender<StreamInput>,
     last_handle: u64,
-    documents: HashMap<DocumentKey, Document>,
+    /// Apart from those that are open: each step of the task goes through these.
+    openings: HashMap<DocumentKey, Opening>,
+    open: HashMap<DocumentKey, Open>,
 }
 
+/// The parts of a document that stay when it has been opened.
 #[derive(Debug)]
-struct Document {
+struct Head {
     name: Arc<str>,
     handle: u64,
-    stage: Stage,
     /// Listens to the unstored messages of the document.
     _listener: AbortOnDrop,
 }
 
 #[derive(Debug)]
-enum Stage {
-    Opening {
-        opening: Box<DocumentOpening>,
-        reply: OpenReply,
-    },
-    Open {
-        feed: Box<DocumentFeed>,
-        positions: MovedPositions,
-        records: Arc<DeliveredRecords>,
-        /// Counters of own records, in the writer and of the caller.
-        in_flight: VecDeque<(u64, u64)>,
-    },
+struct Opening {
+    head: Head,
+    opening: DocumentOpening,
+    reply: OpenReply,
+}
+
+#[derive(Debug)]
+struct Open {
+    head: Head,
+    feed: DocumentFeed,
+    positions: MovedPositions,
+    records: Arc<DeliveredRecords>,
+    /// Counters of own records, in the writer and of the caller.
+    in_flight: VecDeque<(u64, u64)>,
 }
 
 /// A task that ends when this is dropped.
@@ -76,7 +80,8 @@ impl Documents {
             options,
             inputs,
             last_handle: 0,
-            documents: HashMap::new(),
+            openings: HashMap::new(),
+            open: HashMap::new(),
         }
     }
 
@@ -91,102 +96,79 @@ impl Documents {
         let opening = request.begin(history, self.options.clone(), now);
         let OpenRequest { name, reply, .. } = request;
         let key = DocumentKey::new(&name);
-        let former = self.documents.get(&key);
-        let given_up = former.is_some_and(|former| match &former.stage {
-            Stage::Opening { reply, .. } => reply.is_closed(),
-            Stage::Open { .. } => false,
-        });
-        if former.is_some() && !given_up {
+        let former = self.openings.get(&key);
+        let is_awaited = former.is_some_and(|former| !former.reply.is_closed());
+        if is_awaited || self.open.contains_key(&key) {
             let _ = reply.send(Err(LogError::AlreadyOpen { document: name }));
             return;
         }
         self.last_handle += 1;
-        let document = Document {
-            name,
-            handle: self.last_handle,
-            stage: Stage::Opening {
-                opening: Box::new(opening),
-                reply,
+        let opening = Opening {
+            head: Head {
+                name,
+                handle: self.last_handle,
+                _listener: listener,
             },
-            _listener: listener,
+            opening,
+            reply,
         };
-        self.documents.insert(key, document);
+        self.openings.insert(key, opening);
     }
 
     /// Closes a document, if this is still its handle.
     pub(super) fn close(&mut self, key: &DocumentKey, handle: u64) {
-        if self
-            .documents
-            .get(key)
-            .is_some_and(|it| it.handle == handle)
-        {
-            self.documents.remove(key);
+        if self.is_open(key, handle) {
+            self.open.remove(key);
         }
     }
 
+    /// Returns the name of a document that is being opened.
     pub(super) fn name(&self, key: &DocumentKey) -> Option<&Arc<str>> {
-        self.documents.get(key).map(|document| &document.name)
+        self.openings.get(key).map(|opening| &opening.head.name)
     }
 
     /// Takes note that a proposal of this handle has this counter in the writer.
     pub(super) fn proposed(&mut self, key: &DocumentKey, handle: u64, writer: u64, caller: u64) {
-        if let Some(Document {
-            handle: open,
-            stage: Stage::Open { in_flight, .. },
-            ..
-        }) = self.documents.get_mut(key)
-            && *open == handle
+        if let Some(open) = self.open.get_mut(key)
+            && open.head.handle == handle
         {
-            in_flight.push_back((writer, caller));
+            open.in_flight.push_back((writer, caller));
         }
     }
 
     /// Returns true if this handle is the open one.
     pub(super) fn is_open(&self, key: &DocumentKey, handle: u64) -> bool {
-        let document = self.documents.get(key);
-        document.is_some_and(|it| it.handle == handle && matches!(it.stage, Stage::Open { .. }))
+        let open = self.open.get(key);
+        open.is_some_and(|open| open.head.handle == handle)
     }
 
     /// Returns the sequence of the newest mark of a snapshot that a document has seen.
     pub(super) fn newest_mark(&self, key: &DocumentKey) -> u64 {
-        match self.documents.get(key).map(|document| &document.stage) {
-            Some(Stage::Open { feed, .. }) => feed.snapshot().map_or(0, |(_, mark)| mark),
-            _ => 0,
-        }
+        let marked = self.open.get(key).and_then(|open| open.feed.snapshot());
+        marked.map_or(0, |(_, mark)| mark)
     }
 
     /// Takes the next message of a document.
     pub(super) fn delivered(&mut self, key: &DocumentKey, message: &Delivered, now: Time) {
-        let Some(document) = self.documents.get_mut(key) else {
-            return;
-        };
-        match &mut document.stage {
-            Stage::Opening { opening, .. } => opening.delivered(message, now),
-            Stage::Open {
-                feed,
-                positions,
-                records,
-                in_flight,
-            } => {
-                let Some(record) = feed.take(message) else {
-                    return;
-                };
-                let own = (record.id.boot == self.node.boot)
-                    .then(|| in_flight.pop_front_if(|(writer, _)| *writer == record.id.counter))
-                    .flatten();
-                let own = own.map(|(_, caller)| caller);
-                let position = positions.of(record.position);
-                records.push(delivered_record(record, position, offered(message), own));
-            }
+        if let Some(Opening { opening, .. }) = self.openings.get_mut(key) {
+            opening.delivered(message, now);
+        }
+        if let Some(open) = self.open.get_mut(key)
+            && let Some(record) = open.feed.take(message)
+        {
+            let in_flight = &mut open.in_flight;
+            let own = (record.id.boot == self.node.boot)
+                .then(|| in_flight.pop_front_if(|(writer, _)| *writer == record.id.counter))
+                .flatten();
+            let own = own.map(|(_, caller)| caller);
+            let position = open.positions.of(record.position);
+            let record = delivered_record(record, position, offered(message), own);
+            open.records.push(record);
         }
     }
 
     pub(super) fn answered(&mut self, key: &DocumentKey, answer: OpeningAnswer, now: Time) {
-        if let Some(Document {
-            stage: Stage::Opening { opening, .. },
-            ..
-        }) = self.documents.get_mut(key)
-        {
+        if let Some(Opening { opening, .. }) = self.openings.get_mut(key) {
             match answer {
                 OpeningAnswer::Listed(positions) => opening.listed(&positions, now),
                 OpeningAnswer::Fetched(at, snapshot) => opening.fetched(at, snapshot, now),
@@ -197,38 +179,30 @@ impl Documents {
 
     /// Takes the id of the mark of an opening.
     pub(super) fn marked(&mut self, key: &DocumentKey, mark: RecordId) {
-        if let Some(Document {
-            stage: Stage::Opening { opening, .. },
-            ..
-        }) = self.documents.get_mut(key)
-        {
+        if let Some(Opening { opening, .. }) = self.openings.get_mut(key) {
             opening.marked(mark);
         }
     }
 
     /// Gives the document to its caller.
     pub(super) fn opened(&mut self, key: &DocumentKey, opened: OpenedDocument) {
-        let Some(document) = self.documents.remove(key) else {
-            return;
-        };
-        let Stage::Opening { reply, .. } = document.stage else {
-            self.documents.insert(key.clone(), document);
+        let Some(Opening { head, reply, .. }) = self.openings.remove(key) else {
             return;
         };
         let Some(inputs) = self.inputs.upgrade() else {
             return;
         };
         let Some((positions, loaded)) = loaded(&opened) else {
-            let _ = reply.send(Err(damaged(document.name)));
+            let _ = reply.send(Err(damaged(head.name)));
             return;
         };
         let last = positions.of(opened.feed.last());
         let records = Arc::new(DeliveredRecords::new(last));
         let bytes = loaded.tail.iter().map(|(_, record)| record.len() as u64);
         let beginning = Beginning {
-            name: Arc::clone(&document.name),
+            name: Arc::clone(&head.name),
             key: key.clone(),
-            handle: document.handle,
+            handle: head.handle,
             stream: inputs,
             records: Arc::clone(&records),
             positions,
@@ -244,98 +218,70 @@ impl Documents {
         };
         let share = QueueShare::of(Arc::clone(&self.node.room));
         let journal = ClusterJournal::new(beginning, share);
-        let stage = Stage::Open {
-            feed: Box::new(opened.feed),
+        let open = Open {
+            head,
+            feed: opened.feed,
             positions,
             records,
             in_flight: VecDeque::new(),
         };
-        self.documents
-            .insert(key.clone(), Document { stage, ..document });
+        self.open.insert(key.clone(), open);
         // A caller that has gone drops the journal, which closes the document.
         let _ = reply.send(Ok((Box::new(journal), loaded)));
     }
 
     /// Reports that a document cannot be opened.
     pub(super) fn refuse(&mut self, key: &DocumentKey, error: impl FnOnce(Arc<str>) -> LogError) {
-        if let Some(Document {
-            name,
-            stage: Stage::Opening { reply, .. },
-            ..
-        }) = self.documents.remove(key)
-        {
+        if let Some(Opening { head, reply, .. }) = self.openings.remove(key) {
             // A caller that has gone needs no answer.
-            let _ = reply.send(Err(error(name)));
+            let _ = reply.send(Err(error(head.name)));
         }
     }
 
-    /// Ends one document with an error.
+    /// Ends one open document with an error.
     pub(super) fn fail(&mut self, key: &DocumentKey, error: &Arc<LogError>) {
-        if let Some(Document {
-            stage: Stage::Open { records, .. },
-            ..
-        }) = self.documents.remove(key)
-        {
-            records.fail(error);
+        if let Some(open) = self.open.remove(key) {
+            open.records.fail(error);
         }
     }
 
     /// Ends all open documents with an error; those that are being opened begin anew.
     pub(super) fn restart(&mut self, error: &Arc<LogError>, history: &Incarnations, now: Time) {
-        self.documents
-            .retain(|_, document| match &mut document.stage {
-                Stage::Opening { opening, .. } => {
-                    opening.begin(history.clone(), now);
-                    true
-                }
-                Stage::Open { records, .. } => {
-                    records.fail(error);
-                    false
-                }
-            });
+        for Opening { opening, .. } in self.openings.values_mut() {
+            opening.begin(history.clone(), now);
+        }
+        for (_, open) in self.open.drain() {
+            open.records.fail(error);
+        }
     }
 
     /// Ends all documents with an error.
     pub(super) fn end(&mut self, error: &Arc<LogError>) {
-        for (_, document) in self.documents.drain() {
-            match document.stage {
-                Stage::Opening { reply, .. } => {
-                    let _ = reply.send(Err((**error).clone()));
-                }
-                Stage::Open { records, .. } => records.fail(error),
-            }
+        for (_, Opening { reply, .. }) in self.openings.drain() {
+            let _ = reply.send(Err((**error).clone()));
+        }
+        for (_, open) in self.open.drain() {
+            open.records.fail(error);
         }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Time> {
-        let documents = self.documents.values();
-        documents
-            .filter_map(|document| match &document.stage {
-                Stage::Opening { opening, .. } => Some(opening.poll_timeout()),
-                Stage::Open { .. } => None,
-            })
-            .min()
+        let openings = self.openings.values();
+        openings.map(|it| it.opening.poll_timeout()).min()
     }
 
     pub(super) fn handle_timeout(&mut self, now: Time) {
-        self.documents
-            .retain(|_, document| match &mut document.stage {
-                Stage::Opening { opening, reply } => {
-                    opening.handle_timeout(now);
-                    !reply.is_closed()
-                }
-                Stage::Open { .. } => true,
-            });
+        self.openings.retain(|_, it| {
+            it.opening.handle_timeout(now);
+            !it.reply.is_closed()
+        });
     }
 
     /// Returns the next effect of an opening.
     pub(super) fn next_output(&mut self) -> Option<(DocumentKey, OpeningOutput)> {
-        self.documents.iter_mut().find_map(|(key, document)| {
-            let Stage::Opening { opening, .. } = &mut document.stage else {
-                return None;
-            };
-            Some((key.clone(), opening.next_output()?))
-        })
+        self.openings
+            .iter_mut()
+            .find_map(|(key, it)| Some((key.clone(), it.opening.next_output()?)))
     }
 }
 
@@ -381,3 +327,6 @@ pub(super) fn loaded(opened: &OpenedDocument) -> Option<(MovedPositions, LoadedD
         .collect();
     Some((positions, loaded))
 }
+
+#[cfg(test)]
+mod tests;
