@@ -36,7 +36,7 @@ pub(crate) enum Flaw {
     LostWithoutAnswer,
     /// A lease is not renewed.
     NoRenewal,
-    /// A stream that has lost its end is read on.
+    /// A lost end is not proclaimed.
     IgnoreLostTail,
     /// What was lost is not offered.
     NoOffers,

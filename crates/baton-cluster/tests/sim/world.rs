@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use baton_cluster::core::{
     BatchAnswer, BootId, ConsumerScope, DocumentKey, MarkAnswer, NodeLife, OutgoingMessage,
-    PutAnswer, SnapshotEnvelope, Subject,
+    PutAnswer, SnapshotEnvelope, StreamPosition, Subject,
 };
 use baton_cluster::core::{FetchedSnapshot, stream_of as core_stream_of};
 use baton_presence::Time;
 use baton_testkit::Random;
+use bytes::Bytes;
 
 use crate::engine::{Bucket, Change, Objects, Published, Stream, WINDOW};
 use crate::flaw::Flaw;
@@ -160,6 +161,8 @@ pub(crate) struct World {
     looked: BTreeSet<(u16, String)>,
     /// Documents whose opening an oracle has checked against the present incarnation.
     current: BTreeSet<(usize, DocumentKey)>,
+    /// Snapshots that were put and are not there, for `Flaw::NoReadBack`.
+    unstored: BTreeMap<(DocumentKey, StreamPosition), Bytes>,
     next_value: u64,
     violation: Option<String>,
     counts: BTreeMap<&'static str, u64>,
@@ -213,6 +216,7 @@ impl World {
             first_sent: BTreeMap::new(),
             looked: BTreeSet::new(),
             current: BTreeSet::new(),
+            unstored: BTreeMap::new(),
             next_value: 1,
             violation: None,
             counts: BTreeMap::new(),

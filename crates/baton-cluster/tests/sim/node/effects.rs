@@ -95,6 +95,7 @@ impl Node {
                     }
                 }
             }
+            ReaderOutput::Proclaim { .. } if self.flaw == Flaw::IgnoreLostTail => {}
             ReaderOutput::Proclaim { history, expected } => {
                 let id = RecordId {
                     boot: self.boot,

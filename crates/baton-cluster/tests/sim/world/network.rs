@@ -176,6 +176,9 @@ impl World {
                 // A store that lies is a fault of the store; reading back finds it.
                 if self.random.one_in(20) {
                     self.count("puts that were lost");
+                    if self.flaw == Flaw::NoReadBack {
+                        self.unstored.insert((key.clone(), at), stored);
+                    }
                 } else {
                     self.objects.put(&key, at, stored, self.now);
                 }
@@ -185,16 +188,8 @@ impl World {
             Request::ReadBack { key, at } => {
                 let seen = self.stale_time();
                 let mut stored = self.objects.get(&key, at, seen);
-                if self.flaw == Flaw::NoReadBack && stored.is_none() {
-                    let (position, content) = (at, bytes::Bytes::new());
-                    let (name, table) = (String::new(), Default::default());
-                    let fake = SnapshotEnvelope {
-                        position,
-                        name,
-                        table,
-                        content,
-                    };
-                    stored = Some(fake.encode());
+                if stored.is_none() {
+                    stored = self.unstored.get(&(key.clone(), at)).cloned();
                 }
                 self.reply(node, boot, Reply::ReadBack { key, stored });
             }
