@@ -102,6 +102,7 @@ fn parks(client: &RawClient) -> Vec<u64> {
 
 #[tokio::test]
 #[ignore = "needs nats-server: cargo xtask test --only cluster"]
+#[expect(clippy::too_many_lines, reason = "one story, there and back")]
 async fn a_folder_goes_to_a_cluster_while_people_work_and_back_again() {
     let (cluster, mut server) = tokio::join!(Cluster::start(), ServerProcess::start(&[]));
     let data = server.data().to_owned();

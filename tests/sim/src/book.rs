@@ -179,6 +179,9 @@ pub(crate) fn event(position: u64, record: &Record) -> Option<Event> {
         | Record::Epoch(_)
         | Record::ParkDecided { .. } => None,
         // Only hosts of a cluster write these.
-        Record::AttachedTo { .. } | Record::Since { .. } | Record::HostLost { .. } => None,
+        Record::AttachedTo { .. }
+        | Record::Since { .. }
+        | Record::HostLost { .. }
+        | Record::Erased { .. } => None,
     }
 }

@@ -143,7 +143,7 @@ impl DocumentJournal for SharedJournal {
         self.shared
             .lock()
             .sequence
-            .replace(&self.name, above, content);
+            .replace(&self.name, above, &content);
         self.count_snapshot(len);
         Ok(())
     }

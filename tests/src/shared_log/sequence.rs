@@ -73,7 +73,7 @@ impl Sequence {
 
     /// Puts content of another log in the place of everything stored. Its positions are higher than all before, in both
     /// logs.
-    pub(super) fn replace(&mut self, document: &Arc<str>, above: Position, content: MovedContent) {
+    pub(super) fn replace(&mut self, document: &Arc<str>, above: Position, content: &MovedContent) {
         self.last = self.last.max(above.get()) + 1;
         let at = Position::new(self.last);
         let stored = self.documents.entry(Arc::clone(document)).or_default();

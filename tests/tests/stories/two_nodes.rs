@@ -309,7 +309,7 @@ async fn a_document_is_erased_at_all_nodes_while_all_of_them_are_alive() {
         let back = server
             .connect(Join::stock("notes").remembering(memory))
             .await;
-        let is_empty = |known: &Known| known.text().is_empty().then_some(());
+        let is_empty = |known: &mut Known| known.text().is_empty().then_some(());
         back.until("an empty copy", is_empty).await;
         back.leaves().await;
     }

@@ -64,13 +64,13 @@ impl SnapshotPlans {
             let unmarked = self.plans.get(&key).filter(|it| !it.plan.is_marked());
             number = unmarked.and_then(|it| it.number).or(Some(self.begun));
         }
-        self.start(key, envelope, number, newest_mark, now);
+        self.start(key, &envelope, number, newest_mark, now);
     }
 
     fn start(
         &mut self,
         key: DocumentKey,
-        envelope: Box<SnapshotEnvelope>,
+        envelope: &SnapshotEnvelope,
         number: Option<u64>,
         newest_mark: u64,
         now: Time,
@@ -78,7 +78,7 @@ impl SnapshotPlans {
         let before = self.plans.get(&key).map_or(0, |entry| entry.newest_mark);
         let newest_mark = newest_mark.max(before);
         let options = self.options.clone();
-        let plan = SnapshotPlan::new(self.boot, &envelope, newest_mark, options, now);
+        let plan = SnapshotPlan::new(self.boot, envelope, newest_mark, options, now);
         let entry = Entry {
             plan,
             number,
@@ -199,7 +199,7 @@ impl SnapshotPlans {
                 ..
             }) = self.plans.remove(&key)
             {
-                self.start(key.clone(), envelope, None, newest_mark, now);
+                self.start(key.clone(), &envelope, None, newest_mark, now);
             }
         }
         Some((key, output))

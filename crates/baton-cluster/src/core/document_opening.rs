@@ -224,7 +224,7 @@ impl DocumentOpening {
         };
         let tail = tail.to_vec();
         if self.unread {
-            self.open(tail, None);
+            self.open(&tail, None);
             return;
         }
         match self.newest_mark(&tail) {
@@ -250,7 +250,7 @@ impl DocumentOpening {
         let tail = std::mem::take(tail);
         match newest {
             Some(newest) => self.fetch(tail, newest, false, now),
-            None => self.open(tail, None),
+            None => self.open(&tail, None),
         }
     }
 
@@ -266,7 +266,7 @@ impl DocumentOpening {
         match snapshot {
             FetchedSnapshot::Whole(snapshot) if snapshot.position == position => {
                 let tail = std::mem::take(tail);
-                self.open(tail, Some(*snapshot));
+                self.open(&tail, Some(*snapshot));
             }
             // The read again is due at the time that `fetch` has set.
             FetchedSnapshot::Missing if needed => self.missed += 1,
@@ -351,7 +351,7 @@ impl DocumentOpening {
         self.outputs.push_back(OpeningOutput::FetchSnapshot(at));
     }
 
-    fn open(&mut self, tail: Vec<Delivered>, snapshot: Option<SnapshotEnvelope>) {
+    fn open(&mut self, tail: &[Delivered], snapshot: Option<SnapshotEnvelope>) {
         let mut feed = DocumentFeed::new(self.history.clone(), snapshot.as_ref());
         let marked_at = self.marked_at.unwrap_or(0);
         let before = tail.iter().filter(|message| message.sequence <= marked_at);

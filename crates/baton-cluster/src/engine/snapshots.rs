@@ -16,13 +16,13 @@ pub struct SnapshotStore(Place);
 
 #[derive(Clone, Debug)]
 enum Place {
-    Engine(EngineSnapshots),
+    Engine(Box<EngineSnapshots>),
     Bucket(BucketSnapshots),
 }
 
 impl SnapshotStore {
     pub(super) fn in_engine(snapshots: EngineSnapshots) -> SnapshotStore {
-        SnapshotStore(Place::Engine(snapshots))
+        SnapshotStore(Place::Engine(Box::new(snapshots)))
     }
 
     pub(super) fn in_bucket(snapshots: BucketSnapshots) -> SnapshotStore {

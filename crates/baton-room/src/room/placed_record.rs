@@ -105,21 +105,7 @@ impl PlacedRecord {
         let inboxes = room.intake.inboxes();
         room.outbound
             .notify(&effects, &origin, inboxes, context!(room, now));
-        for change in &changes {
-            match change {
-                Change::Granted { to, .. } | Change::Resumed { by: to, .. }
-                    if other_hosts::judges(room, *to) =>
-                {
-                    let merges = own_merges(&room.state, *to, room.options.unix_ms(now));
-                    let merges = merges.into_iter().map(ProposedRecord::unanswered);
-                    room.proposals.extend(merges);
-                }
-                Change::Unsettled => room
-                    .proposals
-                    .push_back(ProposedRecord::event(Event::Settle)),
-                _ => {}
-            }
-        }
+        propose_further(room, &changes);
         let mut out = std::mem::take(&mut room.reactions);
         let cx = context!(room, now);
         for change in &changes {
@@ -140,6 +126,25 @@ impl PlacedRecord {
         }
         effects.clear();
         room.effects = effects;
+    }
+}
+
+/// Proposes the records that changes of locks bring with them.
+fn propose_further(room: &mut Room, changes: &[Change]) {
+    for change in changes {
+        match change {
+            Change::Granted { to, .. } | Change::Resumed { by: to, .. }
+                if other_hosts::judges(room, *to) =>
+            {
+                let merges = own_merges(&room.state, *to, room.options.unix_ms(room.now));
+                let merges = merges.into_iter().map(ProposedRecord::unanswered);
+                room.proposals.extend(merges);
+            }
+            Change::Unsettled => room
+                .proposals
+                .push_back(ProposedRecord::event(Event::Settle)),
+            _ => {}
+        }
     }
 }
 

@@ -80,3 +80,37 @@ fn another_snapshot_of_the_position_is_as_good_only_if_it_has_the_same_records()
         assert_eq!(appended(&mut plan).is_some(), is_good);
     }
 }
+
+/// The store of the snapshots was killed after it had taken one. The plan gave it up after
+/// twenty reads without an answer, and a document at rest kept its records for ever.
+#[test]
+fn a_store_that_does_not_answer_gives_no_snapshot_up() {
+    let position = at(7);
+    let outputs = |plan: &mut SnapshotPlan| -> Vec<SnapshotOutput> {
+        std::iter::from_fn(|| plan.next_output()).collect()
+    };
+    let snapshot = SnapshotEnvelope {
+        position,
+        name: "minutes".to_owned(),
+        table: DuplicateTable::default(),
+        content: Bytes::from_static(b"content"),
+    };
+    let options = SnapshotOptions::default();
+    let reads = options.reads;
+    let mut now = Time::from_millis(0);
+    let mut plan = SnapshotPlan::new(BootId(1), &snapshot, 0, options, now);
+    plan.put_answered(PutAnswer::Present);
+    for _ in 0..10 * reads {
+        assert!(outputs(&mut plan).contains(&SnapshotOutput::ReadBack(position)));
+        plan.read_unanswered(now);
+        now = plan.poll_timeout().expect("it asks again");
+        plan.handle_timeout(now);
+    }
+    assert_eq!(outputs(&mut plan), [SnapshotOutput::ReadBack(position)]);
+    plan.read_back(Some(&snapshot.encode()), now);
+    let marks = outputs(&mut plan);
+    assert!(
+        matches!(marks[..], [SnapshotOutput::AppendMark { .. }]),
+        "{marks:?}"
+    );
+}

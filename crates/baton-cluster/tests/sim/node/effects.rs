@@ -236,6 +236,14 @@ impl Node {
                 first_page: Vec::new(),
                 is_last: false,
             }),
+            OpeningOutput::Gone(_) => {
+                // Its caller is told, and tries again.
+                let history = self.streams[usize::from(document.stream)]
+                    .reader
+                    .history()
+                    .clone();
+                opening.begin(history, now);
+            }
             OpeningOutput::Damaged(at) => {
                 let text = format!("the snapshot {at} is damaged");
                 self.observed.push(Observation::Bad(text));
