@@ -32,6 +32,10 @@ pub trait ClusterNode: Send + Sync + Debug {
     /// becomes durable.
     fn is_isolated(&self) -> bool;
 
+    /// Returns false while the engine refuses records because it is full. They are kept and sent
+    /// again, as while it does not answer.
+    fn has_room(&self) -> bool;
+
     /// Sends bytes to the nodes that have this document open. They are not stored, may be lost, and
     /// are dropped while the engine does not answer.
     fn relay(&self, document: &str, bytes: Bytes);

@@ -161,6 +161,10 @@ impl ClusterNode for SharedNode {
         leases.collect()
     }
 
+    fn has_room(&self) -> bool {
+        true
+    }
+
     fn is_isolated(&self) -> bool {
         let shared = self.shared.lock();
         shared

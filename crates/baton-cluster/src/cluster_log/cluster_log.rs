@@ -337,6 +337,10 @@ impl ClusterNode for ClusterLog {
         self.node.is_isolated()
     }
 
+    fn has_room(&self) -> bool {
+        self.node.has_room()
+    }
+
     fn relay(&self, document: &str, bytes: Bytes) {
         self.relay.send(document, bytes);
     }

@@ -1,6 +1,6 @@
 //! The state that all tasks of a node share: its boot, the clock, the leases, the news.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -28,6 +28,8 @@ pub(super) struct Node {
     relayed_limit: usize,
     /// For each stream, true while it is isolated.
     isolated: Mutex<Vec<bool>>,
+    /// The streams whose engine has no room for what was appended last.
+    full: Mutex<BTreeSet<u16>>,
     /// For each stream, its number of documents when it was last asked, and its incarnation.
     streams: Mutex<BTreeMap<u16, (usize, u16)>>,
 }
@@ -66,6 +68,7 @@ impl Node {
             relayed: parts.relayed,
             relayed_limit: parts.relayed_limit,
             isolated: Mutex::new(vec![false; usize::from(parts.streams)]),
+            full: Mutex::new(BTreeSet::new()),
             streams: Mutex::new(BTreeMap::new()),
         }
     }
@@ -102,6 +105,28 @@ impl Node {
 
     pub(super) fn is_isolated(&self) -> bool {
         self.isolated.lock().contains(&true)
+    }
+
+    /// Takes note that the engine has no room for a stream, or has again.
+    pub(super) fn set_full(&self, stream: u16, full: bool) {
+        let mut streams = self.full.lock();
+        let before = !streams.is_empty();
+        if full {
+            streams.insert(stream);
+        } else {
+            streams.remove(&stream);
+        }
+        match (before, streams.is_empty()) {
+            (false, false) => tracing::error!(
+                "the engine is full: nothing is saved until it has room; raise max_file_store of its servers, make room on their disks, or erase documents"
+            ),
+            (true, true) => tracing::info!("the engine has room again"),
+            _ => {}
+        }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.full.lock().is_empty()
     }
 
     /// Takes note of a stream's number of documents.

@@ -79,7 +79,13 @@ impl Questions {
                     NewMessage::new(subject, message.message_id.clone(), message.payload.clone())
                 })
                 .collect();
-            let answer = match it.stream.append(&messages).await {
+            let answer = it.stream.append(&messages).await;
+            let full = match &answer {
+                AppendAnswer::Stored { .. } | AppendAnswer::Duplicate => Some(false),
+                AppendAnswer::Unknown(EngineError::Full { .. }) => Some(true),
+                _ => None,
+            };
+            let answer = match answer {
                 AppendAnswer::Stored { first, last } => BatchAnswer::Stored { first, last },
                 AppendAnswer::Duplicate => BatchAnswer::Duplicate,
                 AppendAnswer::Overtaken => BatchAnswer::Unknown,
@@ -96,6 +102,7 @@ impl Questions {
                 number: batch.number,
                 attempt: batch.attempt,
                 answer,
+                full,
             });
         });
     }

@@ -90,6 +90,8 @@ pub(super) enum Answer {
         number: u64,
         attempt: u32,
         answer: BatchAnswer,
+        /// Whether the engine is full, if the answer tells.
+        full: Option<bool>,
     },
     ConsumerBegan {
         last: u64,

@@ -232,7 +232,13 @@ impl StreamTask {
                 number,
                 attempt,
                 answer,
-            } => self.writer.answered(number, attempt, answer, now),
+                full,
+            } => {
+                if let Some(full) = full {
+                    self.node.set_full(self.index, full);
+                }
+                self.writer.answered(number, attempt, answer, now);
+            }
             Answer::ConsumerBegan { last } => self.reader.stream_ends_at(last, now),
             Answer::ConsumerFailed { generation } => self.reader.consumer_failed(generation, now),
             Answer::Opening(key, answer) => self.documents.answered(&key, answer, now),

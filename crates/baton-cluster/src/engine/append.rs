@@ -105,6 +105,8 @@ pub(crate) async fn append(connection: &Connection, messages: &[NewMessage]) -> 
     let asked = Instant::now();
     let answer = attempt(connection, messages).await;
     match answer {
+        // A full engine has decided; another server of it is as full.
+        AppendAnswer::Unknown(EngineError::Full { .. }) => connection.decided(),
         AppendAnswer::Unknown(_) => connection.undecided(asked).await,
         _ => connection.decided(),
     }

@@ -54,6 +54,17 @@ pub enum EngineError {
         /// The failure.
         reason: String,
     },
+    /// The engine has no room. Nothing was changed by the request.
+    #[error(
+        "the engine has no room for {operation} ({reason}); nothing was changed; it is tried again: \
+         raise max_file_store of the servers, make room on their disks, or erase documents"
+    )]
+    Full {
+        /// The request.
+        operation: &'static str,
+        /// JetStream's text.
+        reason: String,
+    },
     /// The engine refused.
     #[error(
         "the engine refuses {operation} (error {code}: {reason}); nothing was changed by this \
@@ -122,6 +133,12 @@ impl EngineError {
         operation: &'static str,
         error: &async_nats::jetstream::Error,
     ) -> EngineError {
+        if NO_ROOM.contains(&error.error_code()) {
+            return EngineError::Full {
+                operation,
+                reason: error.to_string(),
+            };
+        }
         if is_passing(error.error_code(), error.code()) {
             return EngineError::unanswered(operation, &error);
         }
@@ -138,23 +155,31 @@ impl EngineError {
         matches!(
             self,
             EngineError::Unanswered { .. }
+                | EngineError::Full { .. }
                 | EngineError::Unreachable { .. }
                 | EngineError::StoreUnanswered { .. }
         )
     }
 }
 
+/// Errors of a server, an account or a stream that has reached its limit of bytes.
+const NO_ROOM: [ErrorCode; 4] = [
+    ErrorCode::INSUFFICIENT_RESOURCES,
+    ErrorCode::STORAGE_RESOURCES_EXCEEDED,
+    ErrorCode::MEMORY_RESOURCES_EXCEEDED,
+    ErrorCode::STREAM_STORE_FAILED,
+];
+
 /// Returns true for the errors of elections, of overload and of a request that is still under way:
 /// the request may have been stored or not, and the answer differs later.
 fn is_passing(error: ErrorCode, status: usize) -> bool {
-    const PASSING: [ErrorCode; 12] = [
+    const PASSING: [ErrorCode; 11] = [
         ErrorCode::CLUSTER_NOT_AVAILABLE,
         ErrorCode::CLUSTER_NOT_LEADER,
         ErrorCode::CLUSTER_NOT_ASSIGNED,
         ErrorCode::CLUSTER_INCOMPLETE,
         ErrorCode::RAFT_GENERAL,
         ErrorCode::STREAM_OFFLINE,
-        ErrorCode::INSUFFICIENT_RESOURCES,
         ErrorCode::STREAM_TOO_MANY_REQUESTS,
         // The same message id is being stored: by a request whose answer was lost.
         ErrorCode::STREAM_DUPLICATE_MESSAGE_CONFLICT,

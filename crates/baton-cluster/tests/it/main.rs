@@ -7,6 +7,7 @@
 mod appends;
 mod buckets;
 mod faults;
+mod full;
 mod member;
 mod moved;
 mod nodes;

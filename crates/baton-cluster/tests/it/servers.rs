@@ -35,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) jetstream: bool,
     /// Shares the question for the servers' state with the account of the nodes.
     pub(crate) shares_state: bool,
+    /// Most bytes of all streams on disk.
+    pub(crate) file_store: &'static str,
     /// Further lines of the configuration.
     pub(crate) lines: String,
 }
@@ -46,6 +48,7 @@ impl Setup {
             sync_always: true,
             jetstream: true,
             shares_state: true,
+            file_store: "2GB",
             lines: String::new(),
         }
     }
@@ -99,11 +102,11 @@ impl Servers {
                 } else {
                     "\"2m\""
                 };
-                let store = store.display();
+                let (store, most) = (store.display(), setup.file_store);
                 let _ = writeln!(
                     text,
                     "jetstream {{ store_dir: \"{store}\", sync_interval: {sync}, \
-                     max_file_store: 2GB, max_memory_store: 64MB }}"
+                     max_file_store: {most}, max_memory_store: 64MB }}"
                 );
             }
             if setup.servers > 1 {
@@ -170,6 +173,17 @@ impl Servers {
             .spawn()
             .expect("the server starts");
         self.servers[index].child = Some(child);
+    }
+
+    /// Starts a server again with a larger store.
+    pub(crate) fn restart_with_room(&mut self, index: usize, before: &str) {
+        self.kill(index);
+        let file = self.folder.path().join(format!("{index}.conf"));
+        let text = fs::read_to_string(&file).expect("a configuration");
+        let (before, after) = (format!("store: {before},"), "store: 2GB,");
+        assert!(text.contains(&before), "{text}");
+        fs::write(&file, text.replace(&before, after)).expect("a configuration");
+        self.restart(index);
     }
 
     /// Kills a server as `kill -9` does.

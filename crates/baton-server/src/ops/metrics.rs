@@ -148,7 +148,7 @@ fn gauges(app: &App, stats: &LogStats) -> Vec<Sample> {
 }
 
 /// Returns the gauges of a node of a cluster.
-fn cluster_gauges(node: &dyn ClusterNode) -> [Sample; 2] {
+fn cluster_gauges(node: &dyn ClusterNode) -> [Sample; 3] {
     [
         (
             "cluster_nodes",
@@ -159,6 +159,11 @@ fn cluster_gauges(node: &dyn ClusterNode) -> [Sample; 2] {
             "cluster_isolated",
             "1 while the cluster's engine does not answer this node",
             u64::from(node.is_isolated()),
+        ),
+        (
+            "cluster_full",
+            "1 while the cluster's engine has no room for records",
+            u64::from(!node.has_room()),
         ),
     ]
 }

@@ -63,7 +63,12 @@ pub(crate) fn check(app: &App) -> Readiness {
             what: why.to_string(),
         });
     }
-    if log.node().is_some_and(ClusterNode::is_isolated) {
+    if log.node().is_some_and(|node| !node.has_room()) {
+        reasons.push(Reason {
+            code: "engine-full",
+            what: "the cluster's engine has no room: open documents are edited, but nothing is saved; raise max_file_store of its servers, make room on their disks, or erase documents".to_owned(),
+        });
+    } else if log.node().is_some_and(ClusterNode::is_isolated) {
         reasons.push(Reason {
             code: "engine-unreachable",
             what: "the cluster's engine does not answer this node: open documents are edited, but nothing is saved and no document is opened; check the engine's servers and the network".to_owned(),
