@@ -62,7 +62,7 @@ pub enum NodeNews {
     /// The engine has stopped answering (true), or answers again.
     Isolated(bool),
     /// This document holds a part of the oldest records of the log. A snapshot of it lets them go;
-    /// the server is to store one, even if nobody uses the document.
+    /// the server is to store one, even if the document is not in use.
     Oldest {
         /// The document.
         document: Arc<str>,

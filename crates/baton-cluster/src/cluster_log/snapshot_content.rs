@@ -14,7 +14,7 @@ const MOVED: u8 = 3;
 pub(super) struct SnapshotContent {
     /// The positions of the document's records.
     pub(super) positions: MovedPositions,
-    /// What the room reads.
+    /// The part that the room reads.
     pub(super) content: MovedContent,
 }
 

@@ -90,7 +90,7 @@ pub(super) enum Answer {
         number: u64,
         attempt: u32,
         answer: BatchAnswer,
-        /// Whether the engine is full, if the answer tells.
+        /// True if the engine is full; `None` if the answer does not tell.
         full: Option<bool>,
     },
     ConsumerBegan {

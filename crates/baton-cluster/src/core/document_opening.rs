@@ -108,7 +108,7 @@ pub struct DocumentOpening {
     stage: Stage,
     /// Positions whose snapshots cannot be read.
     damaged: BTreeSet<StreamPosition>,
-    /// How often the object store said that it does not have the snapshot that the log needs.
+    /// Number of answers that the object store does not have the snapshot that the log needs.
     missed: u32,
     /// True if no snapshot is to be read.
     unread: bool,

@@ -36,8 +36,8 @@
 //!
 //! `let probe = writer.probe(now); StreamReader::new(probe, ..)`: the reader reads what it must
 //! know of the past until the probe comes. Documents are opened once `reader.is_live()`. With each
-//! consumer that the shell makes, it tells `reader.stream_ends_at(last, now)`. `ReaderOutput::Doubt`:
-//! `writer.probe(now)`, before any later output is carried out.
+//! consumer that the shell makes, it tells `reader.stream_ends_at(last, now)`.
+//! `ReaderOutput::Doubt`: `writer.probe(now)`, before any later output is carried out.
 //!
 //! `ReaderOutput::Hole`: all documents of the stream fail and are opened again; the plans of the
 //! stream are dropped, for their marks and probes may be among what is passed over.

@@ -2,8 +2,8 @@
 //!
 //! An erased document has no content, but holds that each block was there and is deleted. So a copy
 //! that returns, of any kind of client, brings nothing back: all of it is known, and the client is
-//! sent the deletion. Only what was never here comes in as new. A new epoch ends all sessions, locks
-//! and resume tokens, and tells clients of the channel that their copy is of before.
+//! sent the deletion. Only what was never here comes in as new. A new epoch ends all sessions,
+//! locks and resume tokens, and tells clients of the channel that their copy is of before.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,6 @@ use super::park::ParkReason;
 use super::parks::Parks;
 use super::people::People;
 use super::snapshot::SnapshotDraft;
-use super::state::ReplicatedState;
 use super::stored::Stored;
 use crate::error::SnapshotError;
 
@@ -33,28 +32,33 @@ pub struct Erasure {
     pub trouble: Option<SnapshotError>,
 }
 
-/// Erases the document by the record at `position`, in an epoch that is at least `epoch` and later
-/// than its own. If `unread`, the proposer has not read it, and nothing of it is known any more.
-pub(super) fn erase(state: &mut ReplicatedState, position: u64, epoch: u32, unread: bool) {
-    let epoch = epoch.max(state.epoch().saturating_add(1));
+/// Erases the contents of a document by the record at `position`, in an epoch that is at least
+/// `epoch` and later than its own. If `unread`, the proposer has not read it, and nothing of it is
+/// known any more.
+pub(super) fn erase(
+    (document, membership, parks): (&mut Replica, &mut Membership, &mut Parks),
+    position: u64,
+    epoch: u32,
+    unread: bool,
+) -> Erasure {
+    let epoch = epoch.max(membership.locks().epoch().saturating_add(1));
     let emptied = if unread {
         Ok(Replica::new())
     } else {
-        emptied(&state.document, &state.parks)
+        emptied(document, parks)
     };
-    let (document, trouble) = match emptied {
-        Ok(document) => (document, None),
+    let (emptied, trouble) = match emptied {
+        Ok(emptied) => (emptied, None),
         Err(error) => (Replica::new(), Some(error)),
     };
-    state.parks = Parks::restore(Vec::new(), document.state());
-    state.document = document;
-    state.membership = Membership::new(
+    *parks = Parks::restore(Vec::new(), emptied.state());
+    *document = emptied;
+    *membership = Membership::new(
         LockState::new(settings(epoch)),
         People::restore(BTreeMap::new()),
         Hosts::default(),
     );
-    state.last_at = 0;
-    state.erasure = Some(Erasure { position, trouble });
+    Erasure { position, trouble }
 }
 
 /// Returns the document without its content and that of its parks.

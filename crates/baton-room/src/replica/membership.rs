@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 
 use baton_presence::{Change, Event, LockSnapshot, LockState, Peer, Presence, SessionId};
 
+use super::author::Author;
 use super::effect::Effect;
 use super::entrance::Entrance;
 use super::hosts::{HostId, Hosts};
+use super::park::Park;
 use super::people::People;
 use super::record::Profile;
 use super::stored::Stored;
@@ -32,6 +34,20 @@ pub(super) struct Membership {
 }
 
 impl Membership {
+    /// Returns a park that begins at `position` with an edit of this author. `at` is its time, in
+    /// milliseconds of Unix time.
+    pub(super) fn new_park(&self, position: u64, author: Author, at: u64) -> Park {
+        let session = author.session;
+        let person = self.people().here(session);
+        let profile = person.map(|person| person.profile.clone());
+        let mut park = Park::new(position, session, profile.unwrap_or_default(), at);
+        let peer = self.locks().peer(session);
+        park.reason = author.park_reason();
+        park.user = peer.and_then(|peer| peer.user);
+        park.fence_seen = peer.and_then(|peer| peer.fence_seen);
+        park
+    }
+
     pub(super) const fn new(locks: LockState, people: People, hosts: Hosts) -> Self {
         Self {
             locks,

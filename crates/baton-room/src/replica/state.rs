@@ -261,7 +261,11 @@ impl ReplicatedState {
                 effects.push(Effect::late(*record));
             }
             Record::Since { record, .. } => self.decide(position, *record, checked, effects),
-            Record::Erased { epoch, unread } => erasure::erase(self, position, epoch, unread),
+            Record::Erased { epoch, unread } => {
+                self.last_at = 0;
+                let contents = (&mut self.document, &mut self.membership, &mut self.parks);
+                self.erasure = Some(erasure::erase(contents, position, epoch, unread));
+            }
             Record::HostLost { host, overdue_to } => self
                 .membership
                 .lose_host(position, host, overdue_to, effects),
@@ -311,7 +315,7 @@ impl ReplicatedState {
                 decision,
                 at_ms,
             } => self.decide_park(id, by, decision, at_ms, effects),
-            // What `apply` takes is not read from a log within a frame.
+            // A record that `apply` takes is not read from a log within a frame.
             Record::AttachedTo { .. } | Record::Since { .. } => {}
             Record::HostLost { .. } | Record::Erased { .. } => {}
         }
@@ -384,14 +388,7 @@ impl ReplicatedState {
         fence_now: Option<Fence>,
         effects: &mut Vec<Effect>,
     ) {
-        let session = author.session;
-        let person = self.people().here(session);
-        let profile = person.map(|person| person.profile.clone());
-        let mut fresh = Park::new(position, session, profile.unwrap_or_default(), self.last_at);
-        fresh.reason = author.park_reason();
-        let peer = self.locks().peer(session);
-        fresh.user = peer.and_then(|peer| peer.user);
-        fresh.fence_seen = peer.and_then(|peer| peer.fence_seen);
+        let mut fresh = self.membership.new_park(position, author, self.last_at);
         fresh.fence_now = fence_now;
         let locks = self.membership.locks();
         let is_gone = |session| locks.peer(session).is_none();

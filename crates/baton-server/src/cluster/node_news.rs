@@ -29,8 +29,8 @@ impl ClusterChanges {
 /// Most documents that wait for a snapshot. The log asks again for those that are too many.
 const WAITING_FOR_SNAPSHOTS: usize = 1_000;
 
-/// Starts to pass news on, until the cluster's log ends or the server is gone. Returns the documents
-/// that are to get a snapshot, whether they are open or not.
+/// Starts to pass news on, until the cluster's log ends or the server is gone. Returns the
+/// documents that are to get a snapshot, whether they are open or not.
 pub(crate) fn start(
     news: BoxStream<'static, NodeNews>,
     journals: &Arc<dyn Journals>,

@@ -32,8 +32,8 @@ pub(crate) async fn compact_if_idle(document: &Arc<OpenDocument>, settings: &Arc
     }
 }
 
-/// Writes a snapshot however short the log is, and returns when it is stored or has failed. One that
-/// is being written already is as good.
+/// Writes a snapshot however short the log is, and returns when it is stored or has failed. One
+/// that is being written already is as good.
 pub(crate) async fn compact_now(document: &Arc<OpenDocument>, settings: &Arc<Settings>) {
     if let Some(draft) = document.draft_snapshot().await {
         compact_aside(Arc::clone(document), Arc::clone(settings), draft).await;

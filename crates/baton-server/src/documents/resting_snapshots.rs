@@ -1,5 +1,5 @@
-//! Snapshots of documents that nobody may be using, because they hold the oldest records of the
-//! cluster's log.
+//! Snapshots of documents, in use or not, because they hold the oldest records of the cluster's
+//! log.
 //!
 //! Owns the number of documents that are opened for this at a time. They leave memory as any
 //! document does that has no connection.

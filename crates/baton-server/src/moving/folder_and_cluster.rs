@@ -94,7 +94,7 @@ pub enum MoveDocumentsError {
     NodesRun {
         /// The names of the nodes.
         names: Vec<String>,
-        /// What was changed.
+        /// The change that was made.
         what: &'static str,
     },
     /// The leases cannot be read.

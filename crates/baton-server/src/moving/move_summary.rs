@@ -36,7 +36,7 @@ pub enum NotCarried {
          command again"
     )]
     Target(#[source] LogError),
-    /// What the target has under its name cannot be read.
+    /// The content of the target under its name cannot be read.
     #[error(
         "the target has a document of this name that cannot be read: {0}; it was not changed; erase \
          it there, or replace it with --replace"

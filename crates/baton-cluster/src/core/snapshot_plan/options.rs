@@ -51,7 +51,8 @@ pub enum SnapshotOutput {
         payload: Bytes,
     },
     /// The shell appends a probe by the stream's writer and says its id by
-    /// [`SnapshotPlan::probing`](super::SnapshotPlan::probing). Its delivery shows that the stream still has the mark.
+    /// [`SnapshotPlan::probing`](super::SnapshotPlan::probing). Its delivery shows
+    /// that the stream still has the mark.
     Probe,
     /// The shell purges the document's records up to this sequence, included, and the marks of
     /// snapshots below the other one.

@@ -85,9 +85,9 @@ impl DocumentState {
         now: Time,
     ) -> Self {
         let erased_before = position(room.state().erasure());
-        let mut snapshots = SnapshotSchedule::default();
+        let mut schedule = SnapshotSchedule::default();
         if erased_before.is_some() {
-            snapshots.want();
+            schedule.want();
         }
         Self {
             room,
@@ -98,7 +98,7 @@ impl DocumentState {
             idle_since: Some(now),
             sleeps_until: None,
             durability: DurabilityNews::Awaited,
-            snapshots,
+            snapshots: schedule,
             erased_before,
             erasers: Vec::new(),
             account,

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::DocumentState;
 use crate::config::Settings;
-use crate::documents::open_document::NotErased;
+use crate::documents::open_document::error::NotErased;
 
 impl DocumentState {
     /// Notes a caller that waits until the document is erased. It gets no answer if the document

@@ -1,0 +1,85 @@
+use super::*;
+
+const OWN: BootId = BootId(1);
+const OTHER: BootId = BootId(2);
+
+fn at(seconds: u64) -> Time {
+    Time::from_millis(1_000 * seconds)
+}
+
+fn leases() -> NodeLeases {
+    NodeLeases::new(OWN, 1, LeaseOptions::default(), at(0))
+}
+
+/// Lets time pass, with a renewal each 3 s that is seen at once, as long as the engine answers.
+fn pass(leases: &mut NodeLeases, seconds: std::ops::Range<u64>) {
+    for second in seconds {
+        leases.handle_timeout(at(second));
+        let number = leases.last_number;
+        leases.seen(OWN, number, number, at(second));
+        leases.acknowledged(0, at(second));
+    }
+}
+
+fn is_lost(leases: &mut NodeLeases) -> bool {
+    leases.life(OTHER, 0, at(0)) == NodeLife::Lost
+}
+
+#[test]
+fn clients_of_a_dead_node_had_their_time_when_it_is_lost() {
+    let mut leases = leases();
+    pass(&mut leases, 0..30);
+    leases.seen(OTHER, 1, 1, at(29));
+    assert_eq!(leases.served_without(OTHER), Duration::ZERO);
+    pass(&mut leases, 30..49);
+    assert!(!is_lost(&mut leases));
+    pass(&mut leases, 49..53);
+    assert!(is_lost(&mut leases));
+    // It was seen at 29 s, and had noticed at 34 s that it was cut off.
+    let served = leases.served_without(OTHER);
+    assert!(served >= Duration::from_secs(15), "{served:?}");
+    assert!(served <= Duration::from_secs(19), "{served:?}");
+}
+
+#[test]
+fn clients_had_no_time_while_this_node_was_isolated() {
+    let mut leases = leases();
+    leases.seen(OTHER, 1, 1, at(0));
+    pass(&mut leases, 0..15);
+    // Only a stream does not answer: leases age.
+    leases.set_isolated(true, at(15));
+    pass(&mut leases, 15..24);
+    assert!(is_lost(&mut leases));
+    assert_eq!(leases.served_without(OTHER), Duration::ZERO);
+    leases.set_isolated(false, at(24));
+    assert_eq!(leases.served_without(OTHER), Duration::ZERO);
+    pass(&mut leases, 24..31);
+    assert_eq!(leases.served_without(OTHER), Duration::from_secs(6));
+}
+
+#[test]
+fn clients_had_no_time_before_an_outage_of_the_engine_was_over() {
+    let mut leases = leases();
+    pass(&mut leases, 0..10);
+    leases.seen(OTHER, 1, 1, at(9));
+    leases.set_isolated(true, at(12));
+    leases.set_isolated(false, at(100));
+    pass(&mut leases, 100..119);
+    assert!(!is_lost(&mut leases), "the clock stood still");
+    pass(&mut leases, 119..125);
+    assert!(is_lost(&mut leases));
+    let served = leases.served_without(OTHER);
+    assert!(served >= Duration::from_secs(10), "{served:?}");
+    assert!(served <= Duration::from_secs(24), "{served:?}");
+}
+
+#[test]
+fn clients_had_no_time_when_this_node_has_just_started() {
+    let mut leases = leases();
+    assert!(!is_lost(&mut leases), "it is asked for");
+    pass(&mut leases, 0..4);
+    assert!(is_lost(&mut leases), "it never had a lease");
+    assert_eq!(leases.served_without(OTHER), Duration::ZERO);
+    pass(&mut leases, 4..16);
+    assert_eq!(leases.served_without(OTHER), Duration::from_secs(10));
+}
