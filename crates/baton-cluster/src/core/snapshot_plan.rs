@@ -103,9 +103,9 @@ impl SnapshotPlan {
     /// given up.
     #[must_use]
     pub fn is_marked(&self) -> bool {
-        !matches!(
+        matches!(
             self.step,
-            Step::Put | Step::ReadBack { .. } | Step::Mark | Step::AwaitMark
+            Step::Delay { .. } | Step::Probing { .. } | Step::Purge { .. } | Step::Done
         )
     }
 

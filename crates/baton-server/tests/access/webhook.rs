@@ -193,5 +193,5 @@ async fn a_crowd_before_a_webhook_that_hangs_is_told_to_come_again() {
     );
     // Those that come late may get a turn that earlier ones gave up.
     let calls = service.requests().len();
-    assert!(calls <= 10, "{calls} calls, two at a time");
+    assert!(calls < names.len(), "{calls} calls, two at a time");
 }

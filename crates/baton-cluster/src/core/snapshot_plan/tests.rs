@@ -47,6 +47,7 @@ fn a_mark_is_appended_after_the_own_claim_and_only_if_nothing_came_between() {
     plan.mark_answered(MarkAnswer::Stored, NOW);
     assert_eq!(appended(&mut plan), None, "the log tells");
     plan.claim_delivered(BootId(1), at(50), 52, NOW);
+    assert!(!plan.is_marked(), "an opening does not find it yet");
     let (expected, mark) = appended(&mut plan).expect("the mark");
     assert!(matches!(mark, MessageContent::SnapshotAt { .. }) && expected == 52);
     plan.claim_delivered(BootId(2), at(40), 53, NOW);
@@ -57,6 +58,7 @@ fn a_mark_is_appended_after_the_own_claim_and_only_if_nothing_came_between() {
     let done = std::iter::from_fn(|| plan.next_output()).last();
     let superseded = SnapshotOutput::Done(SnapshotOutcome::Superseded);
     assert_eq!(done, Some(superseded));
+    assert!(plan.is_marked());
 }
 
 #[test]
