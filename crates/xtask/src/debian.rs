@@ -44,7 +44,7 @@ pub(crate) const HAPROXY: Wanted = Wanted {
     packages: &["haproxy"],
 };
 
-/// What connects several servers of a rival, in `cluster measure --hocuspocus`.
+/// Connects several servers of a rival, in `cluster measure --hocuspocus`.
 pub(crate) const REDIS: Wanted = Wanted {
     program: "redis-server",
     packages: &["redis-server"],

@@ -23,7 +23,7 @@ pub(crate) struct PinnedWheel {
     pub(crate) package: &'static str,
     /// Name of the program.
     pub(crate) program: &'static str,
-    /// What folder of the package has it, `VERSION` standing for the package's version.
+    /// Folder of the package in which the program is; `VERSION` stands for the package's version.
     pub(crate) folder: &'static str,
 }
 

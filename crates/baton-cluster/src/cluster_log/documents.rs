@@ -99,6 +99,7 @@ impl Documents {
         let former = self.openings.get(&key);
         let is_awaited = former.is_some_and(|former| !former.reply.is_closed());
         if is_awaited || self.open.contains_key(&key) {
+            // A caller that has gone needs no answer.
             let _ = reply.send(Err(LogError::AlreadyOpen { document: name }));
             return;
         }
@@ -193,6 +194,7 @@ impl Documents {
             return;
         };
         let Some((positions, loaded)) = loaded(&opened) else {
+            // A caller that has gone needs no answer.
             let _ = reply.send(Err(damaged(head.name)));
             return;
         };
@@ -258,6 +260,7 @@ impl Documents {
     /// Ends all documents with an error.
     pub(super) fn end(&mut self, error: &Arc<LogError>) {
         for (_, Opening { reply, .. }) in self.openings.drain() {
+            // A caller that has gone needs no answer.
             let _ = reply.send(Err((**error).clone()));
         }
         for (_, open) in self.open.drain() {

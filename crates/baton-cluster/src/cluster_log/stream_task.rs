@@ -191,6 +191,7 @@ impl StreamTask {
             StreamInput::End(error) => {
                 self.documents.end(&error);
                 for request in self.waiting.drain(..) {
+                    // A caller that has gone needs no answer.
                     let _ = request.reply.send(Err((*error).clone()));
                 }
                 self.ended = true;

@@ -163,7 +163,7 @@ fn other_content_under_the_same_name_is_refused_and_left_as_it_is() {
         "{said}"
     );
     assert_eq!(table.target.open("notes").unwrap().1, before);
-    // What the target held is in no ledger, so a ledger of another folder changes nothing.
+    // The former content of the target is in no ledger, so a ledger of another folder changes nothing.
     let elsewhere = tempfile::tempdir().unwrap();
     assert_eq!(
         counts(&table.moves_in(elsewhere.path(), false, false)),
