@@ -180,18 +180,17 @@ impl InFlight {
         }
     }
 
-    /// Keeps a message that has to wait. Returns the bytes that are kept of its connection.
+    /// Keeps a message that has to wait.
     pub(super) fn keep(
         &mut self,
         connection: ConnectionId,
         message: Incoming<'_>,
         token: ResumeToken,
-    ) -> usize {
+    ) {
         let waiting = self.waiting.entry(connection).or_default();
         let kept = KeptMessage::of(message);
         waiting.bytes += kept.cost();
         waiting.messages.push_back((kept, token));
-        waiting.bytes
     }
 
     /// Bytes of messages that are kept of this connection.

@@ -7,7 +7,7 @@ use super::reactions::carry_out;
 use super::{Room, departure};
 use crate::context::context;
 use crate::intake::take_update;
-use crate::message::{ConnectionId, Ending, Incoming};
+use crate::message::{ConnectionId, Incoming};
 use crate::reaction::{Answer, ProposedRecord, Reaction};
 use crate::sessions::Entry;
 use crate::token::ResumeToken;
@@ -35,11 +35,7 @@ pub(super) fn keep<'m>(
         // It is answered in a step that takes a record in, whose estimate does not count that.
         room.sessions.send_plain(connection);
     }
-    let kept = room.in_flight.keep(connection, message, token);
-    if kept > room.options.handshake.aside_bytes {
-        let reason = "the log has not answered for too long, and more came over this connection meanwhile than is kept (max_aside); what was reported as saved is safe: come again in a moment";
-        room.close(connection, Ending::Unavailable, reason.to_owned(), now);
-    }
+    room.in_flight.keep(connection, message, token);
     None
 }
 

@@ -159,8 +159,9 @@ impl Room {
     }
 
     /// Returns true if the caller should read no more from this connection for the time being:
-    /// messages of it wait until a record has its position. A further message is kept as well, up
-    /// to a limit, and taken up in its order.
+    /// messages of it wait until a record has its position. A further message is kept as well, and
+    /// taken up in its order. So a caller that obeys bounds the memory for a connection to 64 KiB
+    /// and one message, and no message is too large to wait.
     #[must_use]
     pub fn awaits_placement(&self, connection: ConnectionId) -> bool {
         self.in_flight.bytes_of(connection) > MOST_WAITING

@@ -5,7 +5,7 @@ use std::time::Duration;
 use baton_presence::{Event, Presence};
 use baton_room::{
     ClusterEvent, ConnectionId, Departure, Ending, Incoming, MissedUpdates, Outgoing, Record,
-    SyncKind,
+    RoomOptions, SyncKind,
 };
 use baton_sync::control_channel::{
     ClientMessage, ErrorCode, FencingToken, PeerStatus, ServerMessage,
@@ -291,6 +291,29 @@ fn what_a_stock_client_sent_before_it_went_is_taken() {
         let clocks: Vec<_> = vector.clocks().map(|(_, clock)| clock).collect();
         assert_eq!(clocks, [14]);
         assert!(host.room.state().locks().is_empty());
+    }
+    cluster.agrees();
+}
+
+#[test]
+fn an_edit_larger_than_what_may_be_kept_aside_waits_for_its_session() {
+    let mut cluster = Cluster::new(2);
+    let most = RoomOptions::default().handshake.aside_bytes;
+    let mut ada = Client::new(1);
+    ada.connect(&mut cluster, 0);
+    let (_, connection) = ada.at.expect("connected");
+    // Its session is not in the log yet.
+    let long = "x".repeat(most + 1);
+    ada.types(&mut cluster, "a", &long);
+    assert!(cluster.hosts[0].room.awaits_placement(connection));
+    ada.types(&mut cluster, "a", "and more");
+    run(&mut cluster, &mut [&mut ada]);
+    assert!(!cluster.hosts[0].room.awaits_placement(connection));
+    assert!(ada.all_is_saved());
+    for host in &cluster.hosts {
+        let vector = host.room.state().document().state();
+        let typed: u64 = vector.clocks().map(|(_, clock)| u64::from(clock)).sum();
+        assert_eq!(typed, (long.len() + "and more".len()) as u64);
     }
     cluster.agrees();
 }
