@@ -268,9 +268,22 @@ impl StreamTask {
         }
     }
 
+    /// Tells the node if this stream is isolated, and has it read again to its end before it heals.
+    fn look_at_isolation(&mut self) {
+        let now = self.node.clock.now();
+        if let Some(isolated) = self.isolation.changed(now) {
+            self.node.set_isolated(self.index, isolated);
+        }
+        if self.isolation.wants_probe(now) {
+            let probe = self.writer.probe(now);
+            self.isolation.probing(probe.counter);
+        }
+    }
+
     /// Does what the machines ask for, until they ask for nothing more.
     fn settle(&mut self) {
         loop {
+            self.look_at_isolation();
             let now = self.node.clock.now();
             if let Some(output) = self.writer.next_output() {
                 self.write(output, now);
@@ -295,9 +308,6 @@ impl StreamTask {
             .probe_again
             .unwrap_or(self.node.clock.now() + PROBE_AGAIN);
         self.probe_again = waits.then_some(next);
-        if let Some(isolated) = self.isolation.changed(self.node.clock.now()) {
-            self.node.set_isolated(self.index, isolated);
-        }
         let delivered_to = self
             .outstanding
             .keys()

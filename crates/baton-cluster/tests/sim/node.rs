@@ -600,6 +600,18 @@ impl Node {
         }
     }
 
+    /// Returns true if a probe was appended, so that the stream heals.
+    fn look_at_isolation(&mut self, stream: u16, now: Time) -> bool {
+        let shell = &mut self.streams[usize::from(stream)];
+        shell.isolation.changed(now);
+        let wants_probe = shell.isolation.wants_probe(now);
+        if wants_probe {
+            let probe = shell.writer.probe(now);
+            shell.isolation.probing(probe.counter);
+        }
+        wants_probe
+    }
+
     /// Carries out all effects until there are none.
     fn drive(&mut self, now: Time) {
         loop {
@@ -614,7 +626,7 @@ impl Node {
                     self.read(stream, output, now);
                     quiet = false;
                 }
-                self.streams[usize::from(stream)].isolation.changed(now);
+                quiet &= !self.look_at_isolation(stream, now);
             }
             let keys: Vec<_> = self.documents.keys().cloned().collect();
             for key in keys {

@@ -73,7 +73,11 @@ impl World {
             let lease = self.lease(id);
             if !lease.is_cut {
                 lease.renewed = now;
-                self.look_for_lost(index);
+                if !lease.is_isolated {
+                    self.look_for_lost(index);
+                } else if self.random.chance(50) {
+                    self.heal(index);
+                }
             } else if !lease.is_isolated && now.since(lease.renewed) >= NOTICES_AFTER {
                 lease.is_isolated = true;
                 self.tell(index, ClusterEvent::Isolated(true));
@@ -99,11 +103,13 @@ impl World {
         }
     }
 
+    /// A host that reaches the log again heals once it has read up to a probe of its own.
     fn heal(&mut self, index: usize) {
+        while self.cluster.sequence(index) {}
+        while self.cluster.deliver(index) {}
         let now = self.cluster.now;
         let lease = self.lease(self.cluster.hosts[index].id);
-        (lease.is_cut, lease.is_isolated) = (false, false);
-        (lease.renewed, lease.serves_since) = (now, now);
+        (lease.is_isolated, lease.serves_since) = (false, now);
         self.tell(index, ClusterEvent::Isolated(false));
     }
 
@@ -135,7 +141,14 @@ impl World {
                 }
             }
             866..869 => self.lease(id).is_cut = true,
-            869..874 if is_cut => self.heal(index),
+            869..874 if is_cut => {
+                let now = self.cluster.now;
+                let lease = self.lease(id);
+                (lease.is_cut, lease.renewed) = (false, now);
+                if !lease.is_isolated {
+                    lease.serves_since = now;
+                }
+            }
             874..1_000 => {
                 let time = self.random.millis(10, 1_000);
                 self.cluster.pass(time);

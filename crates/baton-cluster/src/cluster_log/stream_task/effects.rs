@@ -120,9 +120,11 @@ impl StreamTask {
     fn pass(&mut self, message: &Delivered, now: Time) {
         self.writer.delivered(message, now);
         let id = message.envelope.id;
-        if id.boot == self.node.boot
-            && let Some(charge) = self.outstanding.remove(&id.counter)
-        {
+        if id.boot != self.node.boot {
+            return;
+        }
+        self.isolation.delivered(id.counter);
+        if let Some(charge) = self.outstanding.remove(&id.counter) {
             let (counts, bytes) = (&self.node.counts, charge.bytes() as u64);
             counts.records.fetch_add(1, Ordering::Relaxed);
             counts.bytes.fetch_add(bytes, Ordering::Relaxed);

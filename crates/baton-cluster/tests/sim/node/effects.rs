@@ -31,6 +31,15 @@ impl Node {
         }
     }
 
+    fn passed(&mut self, stream: u16, message: &Delivered, now: Time) {
+        let shell = &mut self.streams[usize::from(stream)];
+        shell.writer.delivered(message, now);
+        let id = message.envelope.id;
+        if id.boot == self.boot {
+            shell.isolation.delivered(id.counter);
+        }
+    }
+
     pub(super) fn read(&mut self, stream: u16, output: ReaderOutput, now: Time) {
         if !matches!(output, ReaderOutput::Deliver(_) | ReaderOutput::Skip(_)) {
             let text = match &output {
@@ -66,9 +75,9 @@ impl Node {
                 };
                 self.requests.push(request);
             }
-            ReaderOutput::Skip(message) => shell.writer.delivered(&message, now),
+            ReaderOutput::Skip(message) => self.passed(stream, &message, now),
             ReaderOutput::Deliver(message) => {
-                shell.writer.delivered(&message, now);
+                self.passed(stream, &message, now);
                 self.deliver(stream, &message, now);
             }
             ReaderOutput::Hole { .. } => {
