@@ -13,6 +13,8 @@ pub(super) enum Mode {
         probe: RecordId,
         after: u64,
         matched: u64,
+        /// The loss for which a proclamation is looked for, below what the journal reaches.
+        loss: Option<Loss>,
     },
     /// Messages are delivered.
     Live,
@@ -23,6 +25,15 @@ pub(super) enum Mode {
     Frozen { end: u64, due: Time },
     /// A message was not understood.
     Stopped,
+}
+
+/// A lost end without a proclamation that this node has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Loss {
+    /// The last sequence that the stream still has, as far as the journal tells.
+    pub(super) end: u64,
+    /// The incarnation that this node knows.
+    pub(super) known: u16,
 }
 
 /// The reason for a comparison.

@@ -60,6 +60,7 @@ impl StreamReader {
                 probe,
                 after: 0,
                 matched: 0,
+                loss: None,
             },
             history: Incarnations::default(),
             proclaimed: Vec::new(),
@@ -188,7 +189,7 @@ impl StreamReader {
         if let Mode::Frozen { end, due } = self.mode
             && due <= now
         {
-            self.proclaim(end, now);
+            self.look_for_proclamation(end, now);
         }
         if self.doubt.is_some_and(|doubt| doubt <= now) {
             self.doubt(now);
@@ -241,8 +242,9 @@ impl StreamReader {
                 probe,
                 after,
                 matched,
+                loss,
             } => {
-                let matched = *matched;
+                let (matched, loss) = (*matched, *loss);
                 // A later one is as good: the first may be lost with an end.
                 let id = message.envelope.id;
                 let is_probe = id.boot == probe.boot
@@ -250,7 +252,10 @@ impl StreamReader {
                     && message.sequence > *after
                     && matches!(message.envelope.content, MessageContent::Probe);
                 self.learn_at_start(&message, matched);
-                if is_probe {
+                if let Some(loss) = loss.filter(|loss| is_probe && !self.has_begun_since(*loss)) {
+                    self.proclaim(loss.end, now);
+                    self.subscribe(now);
+                } else if is_probe {
                     // Messages in between are not in the journal, and cannot be compared.
                     self.journal.clear();
                     self.keep(&message, bytes);

@@ -2,7 +2,9 @@ use baton_presence::Time;
 use bytes::Bytes;
 
 use super::*;
-use crate::core::{BootId, DocumentKey, MessageContent, MessageEnvelope, Part, RecordId, Subject};
+use crate::core::{
+    BootId, DocumentKey, Incarnations, MessageContent, MessageEnvelope, Part, RecordId, Subject,
+};
 
 const NOW: Time = Time::from_millis(5_000);
 
@@ -232,4 +234,103 @@ fn a_message_that_is_not_understood_stops_the_reader() {
     story.record(15, id(2, 15));
     assert_eq!(story.effects(), []);
     assert_eq!(story.reader.poll_timeout(), None);
+}
+
+fn probe(counter: u64) -> Bytes {
+    let (id, content) = (id(1, counter), MessageContent::Probe);
+    MessageEnvelope { id, content }.encode()
+}
+
+/// A reader that found another message at 10, the first of its journal, and has proclaimed the next
+/// incarnation; then it looks for a proclamation of another node.
+fn looks_for_a_proclamation() -> Story {
+    let mut story = Story::new();
+    story.reader.acknowledged(Some(13), 13, NOW);
+    story.effects();
+    story.record(10, id(3, 1));
+    story.record(11, id(3, 2));
+    let effects = story.effects();
+    let [
+        ReaderOutput::TailLost {
+            end: 9,
+            whole: false,
+            ..
+        },
+        ReaderOutput::Proclaim { expected: 0, .. },
+        ..,
+    ] = &effects[..]
+    else {
+        panic!("{effects:?}");
+    };
+    let due = story.reader.poll_timeout().expect("it waits");
+    story.reader.handle_timeout(due);
+    let effects = story.effects();
+    let [
+        ReaderOutput::Doubt,
+        ReaderOutput::Subscribe {
+            from: 1,
+            scope: ConsumerScope::Control,
+            ..
+        },
+    ] = &effects[..]
+    else {
+        panic!("{effects:?}");
+    };
+    story
+}
+
+#[test]
+fn a_proclamation_below_all_that_the_journal_reaches_is_found() {
+    let mut story = looks_for_a_proclamation();
+    let history = Incarnations::default().with(5).expect("the first");
+    let (name, content) = (id(3, 0), MessageContent::Incarnations(history));
+    let proclaimed = MessageEnvelope { id: name, content }.encode();
+    story.receive(8, Subject::Incarnations, &proclaimed);
+    let effects = story.effects();
+    let [
+        ReaderOutput::TailLost { end: 5, lost, .. },
+        ReaderOutput::IncarnationBegan(_),
+        ReaderOutput::Skip(_),
+    ] = &effects[..]
+    else {
+        panic!("{effects:?}");
+    };
+    assert!(lost.is_empty(), "what was skipped is in the stream");
+    // An own probe from before is no sign that all was read.
+    story.receive(11, Subject::Probes, &probe(4));
+    assert!(!story.reader.is_live());
+    story.receive(12, Subject::Probes, &probe(5));
+    assert!(story.reader.is_live());
+    assert_eq!(story.reader.position().incarnation, 1);
+    assert!(matches!(
+        story.effects()[..],
+        [
+            ReaderOutput::Skip(_),
+            ReaderOutput::Subscribe { from: 12, .. },
+            ReaderOutput::Skip(_),
+        ]
+    ));
+}
+
+#[test]
+fn without_another_proclamation_the_own_one_is_made_again() {
+    let mut story = looks_for_a_proclamation();
+    story.receive(12, Subject::Probes, &probe(5));
+    let effects = story.effects();
+    let [
+        ReaderOutput::Proclaim {
+            history,
+            expected: 0,
+        },
+        ReaderOutput::Subscribe {
+            scope: ConsumerScope::Everything,
+            ..
+        },
+        ReaderOutput::Skip(_),
+    ] = &effects[..]
+    else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(history.bases(), [9]);
+    assert!(!story.reader.is_live());
 }

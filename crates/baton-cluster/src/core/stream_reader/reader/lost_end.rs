@@ -2,6 +2,7 @@
 
 use baton_presence::Time;
 
+use super::super::mode::Loss;
 use super::{Delivered, MessageContent, Mode, ReaderOutput, RecordId, StreamReader, Suspicion};
 
 impl StreamReader {
@@ -50,15 +51,36 @@ impl StreamReader {
     /// Passes over all up to a new probe. Documents are opened after it was appended, so their
     /// marks follow it.
     fn start_again(&mut self, after: u64, now: Time) {
+        self.read_past(after, self.matched, None, now);
+    }
+
+    /// Reads the past of the stream again, for another node may have proclaimed the next
+    /// incarnation below all that this journal can be compared with: the own proclamation fails
+    /// then, and the other one is nowhere on this reader's way. If there is none, this node
+    /// proclaims again.
+    pub(super) fn look_for_proclamation(&mut self, end: u64, now: Time) {
+        // Those that were skipped since are in the stream.
+        drop(self.journal.cut(end));
+        let after = std::mem::replace(&mut self.position, end);
+        let known = self.history.current();
+        self.read_past(after, 0, Some(Loss { end, known }), now);
+    }
+
+    /// Returns true if the next incarnation has begun since an end was lost.
+    pub(super) fn has_begun_since(&self, loss: Loss) -> bool {
+        self.history.current() > loss.known
+    }
+
+    fn read_past(&mut self, after: u64, matched: u64, loss: Option<Loss>, now: Time) {
         let probe = RecordId {
             boot: self.boot,
             counter: 0,
         };
-        let matched = self.matched;
         self.mode = Mode::Starting {
             probe,
             after,
             matched,
+            loss,
         };
         self.outputs.push_back(ReaderOutput::Doubt);
         self.subscribe(now);
@@ -104,9 +126,7 @@ impl StreamReader {
             return;
         }
         if matches!(message.envelope.content, MessageContent::Incarnations(_)) {
-            // Of nodes that did not know the last one, for the stream has lost its proclamation.
-            // The own one must follow it.
-            self.proclaimed.push(message.sequence);
+            self.note_proclaimed(message.sequence);
         }
         self.keep(&message, bytes);
         self.outputs.push_back(ReaderOutput::Skip(message));
@@ -127,9 +147,17 @@ impl StreamReader {
         let later = history.current() > self.history.current();
         if later {
             self.history = history.begun_at(message.sequence, &self.history);
-            self.proclaimed.push(message.sequence);
+            self.note_proclaimed(message.sequence);
         }
         later
+    }
+
+    /// Takes note of a proclamation, which the own next one must follow. It may be of a node that
+    /// did not know the last one, for the stream has lost that.
+    fn note_proclaimed(&mut self, sequence: u64) {
+        if let Err(place) = self.proclaimed.binary_search(&sequence) {
+            self.proclaimed.insert(place, sequence);
+        }
     }
 
     /// Takes the history that a message of the past says. After a hole this node may have delivered
@@ -137,6 +165,9 @@ impl StreamReader {
     pub(super) fn learn_at_start(&mut self, message: &Delivered, matched: u64) {
         let known = self.history.bases().len();
         if !self.learn(message) {
+            if matches!(message.envelope.content, MessageContent::Incarnations(_)) {
+                self.note_proclaimed(message.sequence);
+            }
             return;
         }
         self.lose_unmatched(known, matched);
