@@ -109,7 +109,7 @@ impl LeaseTask {
         let (boot, now, revision) = (BootId(boot), self.node.clock.now(), message.sequence);
         let mut leases = self.node.leases.lock();
         let Some((number, name)) = read_lease(&message.payload) else {
-            leases.removed(boot, now);
+            leases.removed(boot, revision, now);
             drop(leases);
             self.book.nodes.lock().remove(&boot);
             if boot == self.node.boot {

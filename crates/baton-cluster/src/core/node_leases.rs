@@ -76,6 +76,10 @@ pub enum NodeLife {
 /// lease is measured on a clock that runs only from one own renewal to the next, as the watch shows
 /// them, and never over a pause that is longer than two intervals. So an outage of the engine, or
 /// of this node's connection to it, ages no lease: neither the first outage nor a second one.
+///
+/// A watch that begins again shows the newest change of each key only: a renewal from before the
+/// own one may have given way to a later one, which comes behind it. The revisions have a gap then.
+/// So only an own renewal that was sent after the last gap was seen decides that others lapse.
 #[derive(Debug)]
 pub struct NodeLeases {
     own: BootId,
@@ -84,6 +88,9 @@ pub struct NodeLeases {
     last_number: u64,
     /// Revision of the own key, if it is there.
     revision: Option<u64>,
+    /// Highest revision that the watch has shown, and the time at which one was left out before.
+    shown: u64,
+    gap_seen: Time,
     /// Times at which renewals were sent that the watch has not shown.
     sent: VecDeque<(u64, Time)>,
     /// Time at which the newest renewal that the watch has shown was sent.
@@ -133,6 +140,8 @@ impl NodeLeases {
             streams,
             last_number: 0,
             revision: None,
+            shown: 0,
+            gap_seen: now,
             sent: VecDeque::new(),
             confirmed: None,
             clock: Duration::ZERO,
@@ -206,6 +215,7 @@ impl NodeLeases {
 
     /// Takes note that the watch shows a key: the boot in its name, the number in its value.
     pub fn seen(&mut self, boot: BootId, number: u64, revision: u64, now: Time) {
+        self.shows(revision, now);
         if boot == self.own {
             self.seen_own(number, revision, now);
             return;
@@ -219,7 +229,8 @@ impl NodeLeases {
 
     /// Takes note that the watch shows that a key was deleted: its node has said goodbye, or
     /// another node has found it lost.
-    pub fn removed(&mut self, boot: BootId, now: Time) {
+    pub fn removed(&mut self, boot: BootId, revision: u64, now: Time) {
+        self.shows(revision, now);
         if boot == self.own {
             // This node lives: it writes its lease again, as a new key.
             self.revision = None;
@@ -287,6 +298,13 @@ impl NodeLeases {
         self.clock + since.min(self.longest_step())
     }
 
+    fn shows(&mut self, revision: u64, now: Time) {
+        if revision > self.shown + 1 {
+            self.gap_seen = now;
+        }
+        self.shown = self.shown.max(revision);
+    }
+
     /// Longest step from one own renewal to the next that counts as time.
     fn longest_step(&self) -> Duration {
         2 * self.options.renewal
@@ -309,6 +327,9 @@ impl NodeLeases {
         self.confirmed = Some(sent);
         if let Some(step) = step.filter(|step| *step <= self.longest_step()) {
             self.clock += step;
+        }
+        if sent < self.gap_seen {
+            return;
         }
         let most = self.options.ttl + self.options.grace;
         let clock = self.clock;

@@ -531,7 +531,7 @@ impl Node {
 
     fn lease_shown(&mut self, change: Change, now: Time) {
         let Some(number) = change.number else {
-            self.leases.removed(change.boot, now);
+            self.leases.removed(change.boot, change.revision, now);
             return;
         };
         if change.boot == self.boot {

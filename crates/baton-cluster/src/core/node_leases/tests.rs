@@ -83,3 +83,27 @@ fn clients_had_no_time_when_this_node_has_just_started() {
     pass(&mut leases, 4..16);
     assert_eq!(leases.served_without(OTHER), Duration::from_secs(10));
 }
+
+#[test]
+fn a_watch_that_begins_again_shows_the_own_renewal_before_a_later_one_of_another() {
+    let mut leases = leases();
+    pass(&mut leases, 0..10);
+    leases.seen(OTHER, 1, 11, at(9));
+    // The renewals of the other one arrive, and are not shown to this node; the own ones are not
+    // stored. Both come again, the other one first: its renewal 12 gave way to 14.
+    for second in 10..40 {
+        leases.handle_timeout(at(second));
+        leases.clock += Duration::from_secs(1);
+    }
+    let number = leases.last_number;
+    leases.seen(OWN, number, 13, at(41));
+    assert!(!is_lapsed(&leases), "its renewal is on the way");
+    leases.seen(OTHER, 5, 14, at(41));
+    leases.handle_timeout(at(43));
+    leases.seen(OWN, leases.last_number, 15, at(43));
+    assert!(!is_lapsed(&leases));
+}
+
+fn is_lapsed(leases: &NodeLeases) -> bool {
+    matches!(leases.peers[&OTHER].state, PeerState::Lapsed { .. })
+}
