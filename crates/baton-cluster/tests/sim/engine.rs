@@ -110,16 +110,23 @@ impl Stream {
     }
 
     /// Loses all messages after this sequence.
-    pub(crate) fn lose(&mut self, end: u64) {
-        for message in self
-            .messages
-            .iter()
-            .filter(|message| message.sequence > end)
-        {
+    /// Loses all after `end`, and returns it.
+    pub(crate) fn lose(&mut self, end: u64) -> Vec<Message> {
+        let is_lost = |message: &mut Message| message.sequence > end;
+        let lost: Vec<_> = self.messages.extract_if(.., is_lost).collect();
+        for message in &lost {
             self.ids.remove(&message.message_id);
         }
-        self.messages.retain(|message| message.sequence <= end);
         self.operations += 1;
+        lost
+    }
+
+    /// Returns true if the stream has, or had until it was purged, this very message.
+    pub(crate) fn has(&self, message: &Message) -> bool {
+        self.messages.iter().any(|other| {
+            let place = (other.sequence, &other.message_id, &other.payload);
+            place == (message.sequence, &message.message_id, &message.payload)
+        })
     }
 
     /// The newest history that the stream says.

@@ -13,7 +13,7 @@ use baton_presence::Time;
 use baton_testkit::Random;
 use bytes::Bytes;
 
-use crate::engine::{Bucket, Change, Objects, Published, Stream, WINDOW};
+use crate::engine::{Bucket, Change, Message, Objects, Published, Stream, WINDOW};
 use crate::flaw::Flaw;
 use crate::node::{Node, Observation, Reply, Request, STREAMS};
 use crate::oracle::Histories;
@@ -149,7 +149,7 @@ pub(crate) struct World {
     bucket: Bucket,
     histories: Vec<Histories>,
     /// Nodes that have delivered messages of an end that was lost, and do not know it yet.
-    deceived: BTreeSet<(usize, u16)>,
+    deceived: BTreeMap<(usize, u16), Vec<Message>>,
     /// Counts the losses, to drop what is under way.
     epoch: u32,
     lives: BTreeMap<BootId, Life>,
@@ -208,7 +208,7 @@ impl World {
             objects: Objects::default(),
             bucket: Bucket::default(),
             histories: (0..STREAMS).map(|_| Histories::default()).collect(),
-            deceived: BTreeSet::new(),
+            deceived: BTreeMap::new(),
             epoch: 0,
             lives: BTreeMap::new(),
             proposed: BTreeMap::new(),

@@ -54,9 +54,7 @@ impl Node {
         }
         if matches!(
             output,
-            ReaderOutput::Hole { .. }
-                | ReaderOutput::TailLost { .. }
-                | ReaderOutput::IncarnationBegan(_)
+            ReaderOutput::Hole { .. } | ReaderOutput::IncarnationBegan(_)
         ) {
             self.observed.push(Observation::KnowsTheEnd(stream));
         }

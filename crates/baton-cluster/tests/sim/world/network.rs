@@ -292,7 +292,7 @@ impl World {
         let messages = self.streams[usize::from(stream)].view(from, view);
         let mut page: Vec<_> = messages
             .filter(|message| own(&message.subject))
-            .map(crate::engine::Message::delivered)
+            .map(Message::delivered)
             .collect();
         let mut all = first_page;
         if !is_last && page.len() > 4 && self.random.one_in(3) {

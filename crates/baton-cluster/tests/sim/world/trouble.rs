@@ -136,7 +136,7 @@ impl World {
         }
         self.note(|| format!("stream {stream} loses {}..={last}", end + 1));
         self.count("lost ends");
-        self.streams[index].lose(end);
+        let lost = self.streams[index].lose(end);
         let mut history = Histories::of_lossy_stream();
         for message in &self.streams[index].messages {
             history.stored(message);
@@ -145,7 +145,9 @@ impl World {
         for (node, place) in self.places.iter().enumerate() {
             let delivered = place.node.as_ref().map_or(0, |node| node.position(stream));
             if delivered > end {
-                self.deceived.insert((node, stream));
+                let seen = lost.iter().filter(|message| message.sequence <= delivered);
+                let deceived = self.deceived.entry((node, stream)).or_default();
+                deceived.extend(seen.cloned());
                 let names = &self.names;
                 let of =
                     |key: &DocumentKey| names.iter().any(|(_, of, at)| of == key && *at == stream);
