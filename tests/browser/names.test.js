@@ -98,7 +98,9 @@ story('blank names and colours that cannot be read are replaced, in the list and
   assert.notEqual(dot, 'rgb(255, 255, 255)')
   const label = ada.page.locator('.remote-name')
   await waitFor('the cursor has a name', async () => (await label.first().textContent()) === 'Guest')
-  assert.equal(await ada.page.locator('.remote-caret').first().evaluate((element) => element.style.getPropertyValue('--who')), '#64748b')
+  // The colour of the first state may come before that of the second one.
+  const colour = (caret) => caret.style.getPropertyValue('--who')
+  await waitFor('the cursor has a colour', async () => (await ada.page.locator('.remote-caret').first().evaluate(colour)) === '#64748b')
   // A plain Yjs client says nothing of its user.
   const plain = stock(stage, server, 'essay')
   await plain.synced()
