@@ -7,6 +7,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use baton_room::Room;
 use baton_server::Settings;
@@ -49,6 +50,9 @@ pub struct Failure {
     /// What it wrote on its standard error.
     pub said: String,
 }
+
+/// Longest time until a server listens: a node waits 30 s for its engines, and then ends.
+const STARTS_WITHIN: Duration = Duration::from_secs(45);
 
 /// The program: `BATON_BIN`, else `baton` where this test was built.
 ///
@@ -352,7 +356,9 @@ impl Plan {
             }
             None
         };
-        let address = within("the server to say that it listens", ready).await;
+        let Ok(address) = tokio::time::timeout(STARTS_WITHIN, ready).await else {
+            panic!("it does not listen after {STARTS_WITHIN:?}: {}", self.said())
+        };
         let Some(address) = address else {
             panic!("the server ended instead of listening: {}", self.said())
         };

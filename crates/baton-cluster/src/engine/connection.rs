@@ -21,6 +21,10 @@ use super::options::{EngineOptions, Login};
 /// Longest pause between two attempts to reach a server.
 const RECONNECT_AT_MOST: Duration = Duration::from_secs(1);
 
+/// Time for a server to say hello. One whose process stands still takes connections and says
+/// nothing, and may be tried first.
+const GREETS_WITHIN: Duration = Duration::from_secs(2);
+
 /// Pause between two attempts to connect at the start.
 const CONNECT_AGAIN: Duration = Duration::from_millis(500);
 
@@ -177,7 +181,7 @@ async fn connect_options(options: &EngineOptions) -> Result<ConnectOptions, Engi
     let mut connect = ConnectOptions::new()
         .name(format!("baton {}", options.prefix))
         .ping_interval(PING_INTERVAL)
-        .connection_timeout(options.answer_timeout)
+        .connection_timeout(GREETS_WITHIN.min(options.answer_timeout))
         .request_timeout(Some(options.answer_timeout))
         .reconnect_delay_callback(|attempts| {
             let steps = u32::try_from(attempts).unwrap_or(u32::MAX);
