@@ -72,10 +72,11 @@ story('it has its licences, no private files, no "any", and is ES2020 throughout
   for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) {
     assert.equal(readFileSync(join(home, licence), 'utf8'), readFileSync(join(HERE, '../..', licence), 'utf8'), `${licence} is the repository's`)
   }
-  for (const name of readdirSync(join(home, 'dist')).filter((one) => one.endsWith('.js'))) {
+  const files = readdirSync(join(home, 'dist'), { recursive: true })
+  for (const name of files.filter((one) => one.endsWith('.js'))) {
     parse(readFileSync(join(home, 'dist', name), 'utf8'), { ecmaVersion: 2020, sourceType: 'module' })
   }
-  for (const name of readdirSync(join(home, 'dist')).filter((one) => one.endsWith('.d.ts'))) {
+  for (const name of files.filter((one) => one.endsWith('.d.ts'))) {
     const types = readFileSync(join(home, 'dist', name), 'utf8').replace(/\/\*[^]*?\*\//g, '')
     assert.doesNotMatch(types, /\bany\b/, `${name} has a type "any"`)
   }

@@ -4,7 +4,7 @@
 // (`#name`) become `_name`: lowered to WeakMaps, as ES2020 would need, they cost 2 KB and a look-up for each access.
 
 import { execFileSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
@@ -23,8 +23,10 @@ const renamePrivate = {
 
 rmSync(at('dist'), { recursive: true, force: true })
 
+const { exports } = JSON.parse(readFileSync(at('package.json'), 'utf8'))
+
 const bundle = await rolldown({
-  input: at('src/index.ts'),
+  input: Object.values(exports).flatMap((entry) => entry['baton-source'] ?? []).map(at),
   // All that is not of this package.
   external: (id) => !id.startsWith('.') && !id.startsWith('/'),
   plugins: [renamePrivate],

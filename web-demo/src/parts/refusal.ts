@@ -5,6 +5,7 @@
  * guard says when; the words are in `words.ts`.
  */
 import type { Answer, BatonProvider, LockHandle } from 'baton-client'
+import { placeAtCaret } from 'baton-client/codemirror'
 import type { EditorView } from '@codemirror/view'
 import { h, setAttribute, setText } from '../dom'
 import { answerWords, capital, placeWords, refusedWords } from '../words'
@@ -12,9 +13,6 @@ import { holderOf } from './who'
 
 /** The box stays this long after the last key, in milliseconds. */
 const STAYS = 6000
-
-/** Distance of the box from the line and from the window's edges, in pixels. */
-const GAP = 6
 
 export interface Refusal {
   readonly element: HTMLElement
@@ -77,16 +75,7 @@ export function refusal(provider: BatonProvider, part: LockHandle, suffix: strin
   }
   const place = (): void => {
     if (at === null || element.hidden) return
-    const caret = at.coordsAtPos(at.state.selection.main.head)
-    const frame = at.scrollDOM.getBoundingClientRect()
-    const box = element.getBoundingClientRect()
-    const low = Math.min(Math.max(caret?.bottom ?? frame.top, frame.top), frame.bottom)
-    const high = Math.min(Math.max(caret?.top ?? frame.top, frame.top), frame.bottom)
-    const below = low + GAP + box.height <= innerHeight - GAP
-    const top = below ? low + GAP : Math.max(GAP, high - GAP - box.height)
-    const left = Math.max(GAP, Math.min((caret?.left ?? frame.left) - 20, document.documentElement.clientWidth - box.width - GAP))
-    element.style.setProperty('top', `${Math.round(top)}px`)
-    element.style.setProperty('left', `${Math.round(left)}px`)
+    placeAtCaret(element, at.coordsAtPos(at.state.selection.main.head), at.scrollDOM.getBoundingClientRect())
   }
   const update = (): void => {
     if (element.hidden) return

@@ -8,11 +8,11 @@
  */
 import { StateEffect, type Extension, type Range } from '@codemirror/state'
 import { Decoration, ViewPlugin, WidgetType, type DecorationSet, type EditorView, type PluginValue, type ViewUpdate } from '@codemirror/view'
+import { textSync } from 'baton-client/codemirror'
 import * as Y from 'yjs'
 import type { Awareness } from 'y-protocols/awareness'
 import { oncePerFrame } from '../frame-batch'
 import { cleanName, colorOf } from '../words'
-import { textSync } from './text-sync'
 
 /** Cursors that are drawn; further ones are left out. */
 const MOST = 64

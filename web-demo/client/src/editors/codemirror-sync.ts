@@ -1,35 +1,27 @@
 /**
- * Between an editor's text and the shared text: what is typed goes there at once, what others write
- * comes here.
+ * Between the text of a CodeMirror editor and the shared text: what is typed goes there at once, what others write comes
+ * here.
  *
- * An input method changes its text many times before a word is finished. That text stays in this
- * editor until then: so a composition enters the shared text whole, or, when the right to edit ends
- * first, is taken back whole. Owns the changes that are held back; the guard in `guard.ts` decides
+ * An input method changes its text many times before a word is finished. That text stays in this editor until then: so a
+ * composition enters the shared text whole, or, when the right to edit ends first, is taken back whole. So is a change
+ * that came past the editor's filters while nothing may be written. Owns the changes that are held back; the guard says
  * what may be changed at all.
  */
-import { ChangeSet, Facet, type ChangeDesc, type Extension, type Text } from '@codemirror/state'
-import { EditorView, ViewPlugin, type PluginValue, type ViewUpdate } from '@codemirror/view'
+import { ChangeSet, Facet, type ChangeDesc, type Text } from '@codemirror/state'
+import { ViewPlugin, type EditorView, type PluginValue, type ViewUpdate } from '@codemirror/view'
 import { ySyncAnnotation, ySyncFacet, type YSyncConfig } from 'y-codemirror.next'
 import type * as Y from 'yjs'
-import { giveUp } from './guard'
+import type { EditGuard } from './guard.js'
+import { giveUp } from './input.js'
 
-/**
- * After a composition the browser may still tell of its last change for this long, in milliseconds.
- */
+/** After a composition the browser may still tell of its last change for this long, in milliseconds. */
 const SETTLE = 60
 
-export interface TextSyncOptions {
-  mayEdit(): boolean
-  /** A composition was taken back; `text` is what it had added. */
-  takenBack(text: string): void
-}
-
-const options = Facet.define<TextSyncOptions, TextSyncOptions>({
-  combine: (given) => given[given.length - 1] ?? { mayEdit: () => false, takenBack: () => {} },
-})
+export const guardFacet: Facet<EditGuard, EditGuard> = Facet.define({ combine: (given) => given[0] as EditGuard })
 
 export class TextSync implements PluginValue {
   readonly #view: EditorView
+  readonly #guard: EditGuard
   readonly #conf: YSyncConfig
   readonly #text: Y.Text
   /** From the shared text to the editor's, while a composition goes on. */
@@ -41,6 +33,7 @@ export class TextSync implements PluginValue {
 
   constructor(view: EditorView) {
     this.#view = view
+    this.#guard = view.state.facet(guardFacet)
     this.#conf = view.state.facet(ySyncFacet)
     this.#text = this.#conf.ytext
     this.#text.observe(this.#received)
@@ -61,7 +54,12 @@ export class TextSync implements PluginValue {
       if (!one.docChanged || one.annotation(ySyncAnnotation) !== undefined) continue
       const changes = this.#held ? this.#held.compose(one.changes) : one.changes
       if (this.#isComposing) this.#held = changes
-      else this.#write(changes)
+      else if (this.#guard.mayEdit) this.#write(changes)
+      else {
+        // No filter was asked about it. An update of the view cannot be followed by another within it.
+        this.#held = changes
+        queueMicrotask(() => this.takeBack())
+      }
     }
   }
 
@@ -86,7 +84,7 @@ export class TextSync implements PluginValue {
     clearTimeout(this.#settling)
     this.#isComposing = false
     if (!this.#held) return
-    if (this.#view.state.facet(options).mayEdit()) this.#write(this.#held)
+    if (this.#guard.mayEdit) this.#write(this.#held)
     else this.takeBack()
   }
 
@@ -111,13 +109,13 @@ export class TextSync implements PluginValue {
     })
   }
 
-  /** The right to edit is gone: nothing of the composition stays. Call it outside of an update. */
+  /** The right to edit is gone: nothing that is held stays. Call it outside of an update. */
   takeBack(): void {
     if (!this.#held || this.#isTakingBack) return
     this.#isTakingBack = true
     try {
       // Its last change is refused: the right is gone.
-      giveUp(this.#view)
+      if (this.#isComposing) giveUp(this.#view.contentDOM)
       this.#isComposing = false
       const held = this.#held
       this.#held = null
@@ -127,7 +125,7 @@ export class TextSync implements PluginValue {
       this.#view.dispatch({ changes: held.invert(this.#view.state.toText(shared)), annotations: ySyncAnnotation.of(this.#conf) })
       let words = ''
       held.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => (words += inserted.toString()))
-      this.#view.state.facet(options).takenBack(words)
+      this.#guard.refuse(words, true)
     } finally {
       this.#isTakingBack = false
     }
@@ -160,7 +158,8 @@ export class TextSync implements PluginValue {
   }
 }
 
-export const textSync = ViewPlugin.fromClass(TextSync, {
+/** For plugins that show places of the shared text: `view.plugin(textSync)?.held`. */
+export const textSync: ViewPlugin<TextSync> = ViewPlugin.fromClass(TextSync, {
   eventHandlers: {
     compositionstart() {
       this.begins()
@@ -173,6 +172,3 @@ export const textSync = ViewPlugin.fromClass(TextSync, {
     },
   },
 })
-
-/** The plugin with its options; `ySyncFacet` says which text. */
-export const sharedText = (given: TextSyncOptions): Extension => [options.of(given), textSync]

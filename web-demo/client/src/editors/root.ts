@@ -1,0 +1,9 @@
+/** The name of the root type that a shared type lies in. Pure. */
+import { findRootTypeKey, type AbstractType } from 'yjs'
+
+/** Locks are of root types: one deeper in the document is covered by the lock of its root. */
+export function rootOf(type: Pick<AbstractType<unknown>, '_item'>): string {
+  let root = type
+  while (root._item !== null) root = root._item.parent as AbstractType<unknown>
+  return findRootTypeKey(root as AbstractType<unknown>)
+}
