@@ -88,7 +88,7 @@ export class Shelf {
 /** Writes a file into a project. */
 export const write = (folder, name, text) => writeFileSync(join(folder, name), text)
 
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript' }
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' }
 
 async function serve (stage, folder) {
   const server = createServer((request, response) => {

@@ -157,9 +157,8 @@ export class EditGuard {
     this.look()
     if (this.mayEdit) return
     const key = event as KeyboardEvent
-    // An element that can be edited sends an input event for what is typed, with more in it.
-    const types = isTyping(key) && !(event.target as HTMLElement).isContentEditable
-    if (types || isEditingKey(key)) this.refuse(textOf(event))
+    // Where the browser takes text, an input event with more in it follows a key that types.
+    if (isTyping(key) ? !takesInput(event.target as HTMLElement) : isEditingKey(key)) this.refuse(textOf(event))
   }
 
   readonly #compose = (event: Event): void => {
@@ -182,6 +181,9 @@ export class EditGuard {
     ['compositionstart', this.#compose],
   ]
 }
+
+/** An `EditContext` is what some editors have in the place of an element that can be edited. */
+const takesInput = (element: HTMLElement & { readonly editContext?: unknown }): boolean => element.isContentEditable || element.editContext != null
 
 function mark(element: HTMLElement, mayEdit: boolean, why: string): void {
   const attributes = { 'data-may-edit': String(mayEdit), 'data-why': why, 'aria-readonly': String(!mayEdit) }
