@@ -19,7 +19,8 @@ const EDITORS = {
   prosemirror: {},
   tiptap: {},
   quill: {},
-  monaco: { focus: 'textarea, .native-edit-context' }
+  monaco: { focus: 'textarea, .native-edit-context' },
+  lexical: {}
 }
 
 const shelf = new Shelf()
@@ -277,5 +278,36 @@ each('each key at a change of hands is in the text, or its refusal is told', asy
   await ada.sees(now)
   await bo.sees(now)
   assert.ok(!now.includes('日'), now)
+  assert.equal(await bo.page.evaluate(() => window.page.provider.parks.size), 0, 'nothing was set aside')
+})
+
+story('lexical: what it joins by itself under another\'s lock is written by the holder alone', async (stage) => {
+  const { ada, bo } = await two(stage, 'lexical')
+  await ada.take()
+  await bo.becomes(false)
+  await ada.atEnd()
+  for (const words of [' thin', ' bold', ' thin']) {
+    await ada.page.keyboard.type(words)
+    await ada.page.keyboard.press('Control+b')
+  }
+  await bo.sees('Ada Bo thin bold thin')
+  const runs = (writer) => writer.surface.locator('span, strong').count()
+  assert.equal(await runs(bo), 3)
+  // All of it thin, or all bold: one run.
+  await ada.page.keyboard.press('Control+a')
+  await ada.page.keyboard.press('Control+b')
+  await waitFor('Bo has one run', async () => await runs(bo) === 1)
+  await ada.atEnd()
+  await ada.page.keyboard.type('!')
+  await ada.page.keyboard.press('Home')
+  await ada.page.keyboard.type('>')
+  await bo.sees('>Ada Bo thin bold thin!')
+  assert.equal(await bo.page.evaluate(() => window.page.provider.parks.size), 0, 'nothing was set aside')
+  await ada.page.evaluate(() => window.page.provider.lock.release())
+  await bo.becomes(true)
+  await bo.atEnd()
+  await bo.page.keyboard.type('?')
+  await ada.sees('>Ada Bo thin bold thin!?')
+  await bo.sees('>Ada Bo thin bold thin!?')
   assert.equal(await bo.page.evaluate(() => window.page.provider.parks.size), 0, 'nothing was set aside')
 })

@@ -28,6 +28,7 @@ const examples: Record<string, () => Promise<{ start: Start }>> = {
   tiptap: () => import('./tiptap'),
   quill: () => import('./quill'),
   monaco: () => import('./monaco'),
+  lexical: () => import('./lexical'),
 }
 const load = examples[query.get('editor') ?? 'codemirror']
 if (!load) throw new Error('there is no such editor')
