@@ -687,6 +687,13 @@ describe('a tab', () => {
     await until(b, () => b.lock.state === 'mine')
     expect(b.roster.size).toBe(1)
   })
+
+  it('takes no edits any more after destroy: nobody would get them', async () => {
+    const a = client()
+    await until(a, () => a.mayEdit)
+    a.destroy()
+    expect([a.mayEdit, a.mayEditWhy]).toEqual([false, 'closed'])
+  })
 })
 
 describe('a token', () => {

@@ -146,6 +146,8 @@ export class Client {
     this.#copy.hide('destroy')
     this.link.disconnect(1000)
     this.session.end()
+    // What is typed from now on would reach nobody.
+    this.session.machine.bar('closed')
     this.#waits.look()
     this.#copy.destroy()
     const { awareness } = this.#copy

@@ -24,6 +24,7 @@ export type EditReason =
   /** This session has no right to edit. */
   | 'read-only'
   | 'diverged'
+  /** The server has turned this client away, or the provider was destroyed. */
   | 'closed'
 
 /** Whether this page may edit, and why. */
