@@ -86,9 +86,10 @@ story('it has its licences, no private files, no "any", and is ES2020 throughout
   const alone = gzipSync(await bundle(folder, "export * from 'baton-client'", ['yjs']), { level: 9 }).length
   t.diagnostic(`${whole} bytes gzipped; ${alone} with lib0 and y-protocols, which Yjs has anyway`)
   assert.ok(whole <= LIMIT, `${whole} bytes are more than ${LIMIT}`)
-  for (const one of ['scopeFrom', 'closeWords', 'BatonError', 'MemoryDrafts']) {
-    const small = await bundle(folder, `import { ${one} } from 'baton-client'\nconsole.log(${one})`, ['yjs', /^lib0\//, /^y-protocols\//])
-    const most = one === 'closeWords' ? 2 * SMALL : SMALL
+  const ones = { scopeFrom: '', closeWords: '', BatonError: '', MemoryDrafts: '', lockStore: '/stores', savedStore: '/stores' }
+  for (const [one, entry] of Object.entries(ones)) {
+    const small = await bundle(folder, `import { ${one} } from 'baton-client${entry}'\nconsole.log(${one})`, ['yjs', /^lib0\//, /^y-protocols\//])
+    const most = one === 'closeWords' || entry ? 2 * SMALL : SMALL
     assert.ok(small.length <= most, `${one} alone is a bundle of ${small.length} bytes:\n${small}`)
   }
 })

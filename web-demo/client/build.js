@@ -30,6 +30,8 @@ const bundle = await rolldown({
   // All that is not of this package.
   external: (id) => !id.startsWith('.') && !id.startsWith('/'),
   plugins: [renamePrivate],
+  // It is kept (`use client`): each file begins with its own module.
+  onLog: (level, log, handle) => log.code === 'MODULE_LEVEL_DIRECTIVE' ? undefined : handle(level, log),
   // The demo's own settings are for a newer target.
   tsconfig: false,
   transform: {
