@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
-import { extname, join, normalize } from 'node:path'
+import { basename, extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Stage } from '../node/harness.js'
 
@@ -15,6 +15,8 @@ const COMMAND = 200_000
 export const WHOLE = process.env.BATON_WHOLE === '1'
 
 export const CLIENT = fileURLToPath(new URL('../../web-demo/client', import.meta.url))
+
+const STARTERS = fileURLToPath(new URL('../../web-demo/starters', import.meta.url))
 
 /**
  * Runs a program to its end.
@@ -58,13 +60,23 @@ export class Shelf {
 
   /** The folder of a project, installed. The stories share it. */
   project (name) {
-    if (!this.#projects.has(name)) this.#projects.set(name, this.#install(name))
-    return this.#projects.get(name)
+    return this.#installed(fileURLToPath(new URL(`projects/${name}`, import.meta.url)))
   }
 
-  async #install (name) {
+  /** The same, of a starter for a framework. */
+  starter (name) {
+    return this.#installed(join(STARTERS, name))
+  }
+
+  #installed (source) {
+    if (!this.#projects.has(source)) this.#projects.set(source, this.#install(source))
+    return this.#projects.get(source)
+  }
+
+  async #install (source) {
     const folder = this.#stage.folder()
-    cpSync(fileURLToPath(new URL(`projects/${name}`, import.meta.url)), folder, { recursive: true })
+    // A starter may have been tried out where it stands.
+    cpSync(source, folder, { recursive: true, filter: (path) => !/^(node_modules|dist|.*\.tgz)$/.test(basename(path)) })
     cpSync(await this.tarball(), join(folder, 'baton-client.tgz'))
     await must(folder, 'npm', ['ci', '--prefer-offline', '--no-fund', '--no-audit'])
     if (WHOLE) {
