@@ -32,6 +32,12 @@ pub(crate) const CHROMIUM: Wanted = Wanted {
     packages: &["chromium"],
 };
 
+/// The other browser, which plays a few stories.
+pub(crate) const FIREFOX: Wanted = Wanted {
+    program: "firefox-esr",
+    packages: &["firefox-esr"],
+};
+
 /// The proxies of docs/proxies.md that its tests run.
 pub(crate) const NGINX: Wanted = Wanted {
     program: "nginx",

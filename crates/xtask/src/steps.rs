@@ -311,6 +311,7 @@ fn browser(place: &Place) -> Result<Tally, Trouble> {
 fn packages(place: &Place) -> Result<Tally, Trouble> {
     node::ensure()?;
     let chromium = chromium()?;
+    debian::ensure(debian::FIREFOX)?;
     let folder = place.root().join("tests/packages");
     // The package is built with the tools of the page, and one project is a page.
     node::install(place, &place.web())?;
