@@ -1,6 +1,8 @@
 // The page of the Vite and TypeScript project in Chromium, and what a browser does to it: stores, duplicates, caches and clocks.
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { after, before } from 'node:test'
 import { fresh, launch } from '../browser/pages.js'
@@ -22,8 +24,8 @@ before(async () => {
 })
 after(() => shelf.clear())
 
-const address = (server, { name = 'Ada', offline = false } = {}) =>
-  `${home}?server=${encodeURIComponent(server.socket)}&name=${name}${offline ? '&offline' : ''}`
+const address = (server, { name = 'Ada', offline = false, tokens } = {}) =>
+  `${home}?server=${encodeURIComponent(server.socket)}&name=${name}${offline ? '&offline' : ''}${tokens ? `&tokens=${encodeURIComponent(tokens)}` : ''}`
 
 const ready = async (page) => {
   await page.waitForFunction(() => window.notes)
@@ -201,4 +203,48 @@ story('a wall clock that jumps costs no lock and no word; nobody edits on a leas
   await saved(page)
   assert.equal(await lock(page), 'mine')
   await waitFor('Bo reads all', async () => await text(other) === 'abc')
+})
+
+story('a page whose tokens last two seconds goes on over one connection, as the same session with its lock', async (stage) => {
+  const server = await stage.guarded()
+  let given = 0
+  const tokens = createServer((_, response) => {
+    given += 1
+    const exp = Math.floor(Date.now() / 1000) + 2
+    response.writeHead(200, { 'access-control-allow-origin': '*' }).end(server.issuer.mint({ exp }))
+  }).listen(0, '127.0.0.1')
+  await once(tokens, 'listening')
+  stage.later(() => {
+    tokens.closeAllConnections()
+    tokens.close()
+  })
+  const page = await open(await fresh(stage), server, { tokens: `http://127.0.0.1:${tokens.address().port}/` })
+  await hold(page)
+  await page.evaluate(() => {
+    window.welcomes = 0
+    window.notes.provider.on('welcome', () => (window.welcomes += 1))
+  })
+  const before = await session(page)
+  await waitFor('the page has shown three more tokens', () => given >= 4)
+  await type(page, 'late')
+  await saved(page)
+  assert.equal(await page.evaluate(() => window.welcomes), 0)
+  assert.deepEqual([await session(page), await lock(page), await text(page)], [before, 'mine', 'late'])
+})
+
+story('a newcomer is sent a long note compressed, and reads all of it', async (stage) => {
+  const server = await stage.server()
+  const ada = await open(await fresh(stage), server)
+  const length = await ada.evaluate(() => {
+    const words = Array.from({ length: 20_000 }, (_, n) => `line ${n}`).join('\n')
+    window.notes.doc.getText('content').insert(0, words)
+    return words.length
+  })
+  await saved(ada)
+  const context = await fresh(stage)
+  let bytes = 0
+  context.on('page', (page) => page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => (bytes += payload.length))))
+  const bo = await open(context, server, { name: 'Bo' })
+  assert.equal(await text(bo), await text(ada))
+  assert.ok(bytes > 0 && bytes < length / 2, `${bytes} bytes for ${length}`)
 })

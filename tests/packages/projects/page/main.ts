@@ -1,13 +1,15 @@
-// A page with a text area, a lock and a store of its own: ?server=ws://...&doc=name&offline
+// A page with a text area, a lock and a store of its own: ?server=ws://...&doc=name&offline&tokens=http://...
 import { BatonProvider } from 'baton-client'
 import { IndexeddbPersistence } from 'y-indexeddb'
 import * as Y from 'yjs'
 
 const query = new URLSearchParams(location.search)
 const name = query.get('doc') ?? 'notes'
+const tokens = query.get('tokens')
 const doc = new Y.Doc()
 const provider = new BatonProvider(query.get('server') ?? 'ws://127.0.0.1:8080/ws', name, doc, {
   user: { name: query.get('name') ?? 'Ada', color: '#c2410c' },
+  token: tokens === null ? undefined : async () => await (await fetch(tokens)).text(),
 })
 
 const area = document.querySelector('textarea')
