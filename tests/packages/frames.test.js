@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after } from 'node:test'
+import { after, before } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { fresh } from '../browser/pages.js'
 import { story, waitFor } from '../node/harness.js'
@@ -13,6 +13,8 @@ import { must, Shelf, WHOLE, write } from './project.js'
 const REACT_18 = ['react@18.3.1', 'react-dom@18.3.1', '@types/react@18.3.32', '@types/react-dom@18.3.7']
 
 const shelf = new Shelf()
+/** Under strict settings, and for production; all at once, since most of it is waiting. */
+before(() => Promise.all(['react', 'vue', 'svelte'].map(async (name) => must(await shelf.starter(name), 'npm', ['run', 'build']))))
 after(() => shelf.clear())
 
 /** A page, with its sockets counted, and all that it complains of. */
@@ -90,9 +92,7 @@ async function play (stage, home) {
 
 for (const name of ['vue', 'svelte']) {
   story(`the starter for ${name} compiles under strict settings, and passes the lock when its holder's page is closed`, async (stage) => {
-    const folder = await shelf.starter(name)
-    await must(folder, 'npm', ['run', 'build'])
-    await play(stage, await shelf.serve(join(folder, 'dist')))
+    await play(stage, await shelf.serve(join(await shelf.starter(name), 'dist')))
   })
 }
 
@@ -175,7 +175,6 @@ story(`the starter for React 19 compiles under strict settings and passes the lo
   const folder = await shelf.starter('react')
   const hooks = readFileSync(join(folder, 'node_modules/baton-client/dist/react.js'), 'utf8')
   assert.match(hooks, /^["']use client["']/, 'server components are told')
-  await must(folder, 'npm', ['run', 'build'])
   if (WHOLE) await play(stage, await shelf.serve(join(folder, 'dist')))
   await play(stage, await development(folder, 'dist-19'))
   await probe(stage, await probes(folder, 19))
