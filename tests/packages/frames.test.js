@@ -90,6 +90,13 @@ async function play (stage, home) {
   assert.deepEqual([...ada.complaints, ...bo.complaints], [])
 }
 
+story('the starters differ in what is of their framework alone', async () => {
+  for (const name of ['text-area.ts', 'settings.ts', 'page.css']) {
+    const [one, ...others] = await Promise.all(['react', 'vue', 'svelte'].map(async (starter) => readFileSync(join(await shelf.starter(starter), 'src', name), 'utf8')))
+    for (const other of others) assert.equal(other, one, name)
+  }
+})
+
 for (const name of ['vue', 'svelte']) {
   story(`the starter for ${name} compiles under strict settings, and passes the lock when its holder's page is closed`, async (stage) => {
     await play(stage, await shelf.serve(join(await shelf.starter(name), 'dist')))
