@@ -7,7 +7,7 @@ import { after, before } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { fresh } from '../browser/pages.js'
 import { story, waitFor } from '../node/harness.js'
-import { must, Shelf, WHOLE, write } from './project.js'
+import { CLIENT, must, Shelf, WHOLE, write } from './project.js'
 
 /** The React before the one that the starter names, with its types. */
 const REACT_18 = ['react@18.3.1', 'react-dom@18.3.1', '@types/react@18.3.32', '@types/react-dom@18.3.7']
@@ -95,6 +95,9 @@ story('the starters differ in what is of their framework alone', async () => {
     const [one, ...others] = await Promise.all(['react', 'vue', 'svelte'].map(async (starter) => readFileSync(join(await shelf.starter(starter), 'src', name), 'utf8')))
     for (const other of others) assert.equal(other, one, name)
   }
+  const [, composable] = /^```ts\n(function useStore[^]*?)^```$/m.exec(readFileSync(join(CLIENT, 'README.md'), 'utf8'))
+  const bare = (source) => source.replace(/^ *\/\/.*\n/gm, '')
+  assert.ok(bare(readFileSync(join(await shelf.starter('vue'), 'src', 'use-store.ts'), 'utf8')).includes(bare(composable)), 'the README has the same composable')
 })
 
 for (const name of ['vue', 'svelte']) {

@@ -12,6 +12,8 @@ import {
   type Peer,
   type WebSocketClass
 } from 'baton-client'
+import { useLock, usePresence, type LockSnapshot, type PresentPeer } from 'baton-client/react'
+import { batonStore, lockStore, savedStore, type BatonView, type SavedSnapshot, type Store } from 'baton-client/stores'
 import * as Y from 'yjs'
 
 /** `true` for the type `any` alone. */
@@ -54,6 +56,19 @@ provider.on('channel-error', ({ code, message }) => known(code) + known(message)
 provider.on('statuses', () => {})
 // @ts-expect-error: a colour is missing
 provider.user = { name: 'Bo' }
+
+// Stores of a provider that is there, of one that comes and goes, and of none yet.
+const opened: Store<BatonView> = known(batonStore('wss://example.org/ws', 'notes', options))
+export const leave = lockStore(opened, [['title']]).subscribe((lock) => known<LockSnapshot>(known(lock)).handle?.acquire())
+export const saving: SavedSnapshot['state'] = known(savedStore(provider).getSnapshot().state)
+savedStore(null)
+// @ts-expect-error: a store of something else has no provider
+lockStore(savedStore(provider))
+
+// The types of the hooks need none of React.
+export function peers(from: BatonView): [LockSnapshot, readonly PresentPeer[]] {
+  return [known(useLock(from.provider)), known(usePresence(from.provider))]
+}
 
 export async function session(): Promise<Answer | string> {
   try {
