@@ -3,7 +3,7 @@
  * moment, what is tried all the same, and how that is shown.
  *
  * Owns the listeners on an editor's element, its attributes `data-may-edit`, `data-why` and `aria-readonly`, and the
- * cue. The guard of an editor adds the last gate, before the shared document; see the decision of editor guards.
+ * cue. The guard of an editor adds the last gate before the shared document: docs/decisions/0071 of the repository.
  */
 import type * as Y from 'yjs'
 import type { LockHandle } from '../handle.js'

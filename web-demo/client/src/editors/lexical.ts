@@ -153,6 +153,7 @@ export class GuardedLexical {
   /** Builds the editor's text from the shared one. */
   #rebuild(): void {
     this.#isStale = false
+    forget(this.#type as Y.AbstractType<unknown>)
     const binding = (this.#binding = this.#bind())
     this.undoManager.addTrackedOrigin(binding)
     const { root } = binding
@@ -173,6 +174,15 @@ export class GuardedLexical {
     for (const undo of this.#undoing) undo()
     this.#type.unobserveDeep(this.#received)
     this.undoManager.destroy()
+  }
+}
+
+/** `@lexical/yjs` keeps its nodes at the shared types, also for a binding that comes later, which would add them twice. */
+function forget(type: Y.AbstractType<unknown>): void {
+  delete (type as { _collabNode?: unknown })._collabNode
+  if (!(type instanceof Y.XmlText)) return
+  for (const { insert } of type.toDelta() as { insert: unknown }[]) {
+    if (insert instanceof Y.AbstractType) forget(insert)
   }
 }
 
