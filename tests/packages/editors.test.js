@@ -13,7 +13,7 @@ const STILL = 400
 /** What a holder may be away for: a page that is closed may come back. */
 const GRACE = ['--grace', '1s']
 
-/** The editors of the project; `focus` is what takes the keys where that is not the element that the guard marks. */
+/** The editors of the page; `focus` is what takes the keys where that is not the element that the guard marks. */
 const EDITORS = {
   codemirror: {},
   prosemirror: {},
@@ -33,38 +33,46 @@ before(async () => {
 after(() => shelf.clear())
 
 /** Somebody at one editor. */
-class Writer {
-  constructor (page, name, focus) {
-    this.page = page
-    this.name = name
-    this.focus = focus
-  }
-
-  /** What can be typed into; the guard marks it. */
-  get surface () {
-    return this.page.locator('[data-may-edit]')
+class Desk {
+  constructor (writer, editor) {
+    this.writer = writer
+    this.page = writer.page
+    this.editor = editor
+    this.who = `${writer.name} at ${editor}`
+    /** What can be typed into; the guard marks it. */
+    this.surface = this.page.locator(`#${editor} [data-may-edit], #${editor}[data-may-edit]`)
   }
 
   async becomes (mayEdit) {
-    await waitFor(`${this.name} may ${mayEdit ? '' : 'not '}edit`, async () => await this.surface.getAttribute('data-may-edit') === String(mayEdit))
+    await waitFor(`${this.who} may ${mayEdit ? '' : 'not '}edit`, async () => await this.surface.getAttribute('data-may-edit') === String(mayEdit))
   }
 
-  /** Puts the caret behind all that is there. */
-  async atEnd () {
-    await (this.focus ? this.surface.locator(this.focus) : this.surface).first().focus()
+  /** Types behind all that is there; an empty text leaves the caret there. */
+  async type (words, options) {
+    const { focus } = EDITORS[this.editor]
+    await (focus ? this.surface.locator(focus) : this.surface).first().focus()
     await this.page.keyboard.press('Control+End')
+    if (words) await this.page.keyboard.type(words, options)
+  }
+
+  #ask (what) {
+    return this.page.evaluate(([editor, what]) => window.page.desks[editor][what](), [this.editor, what])
   }
 
   shown () {
-    return this.page.evaluate(() => window.page.example.shown())
+    return this.#ask('shown')
   }
 
   shared () {
-    return this.page.evaluate(() => window.page.example.shared())
+    return this.#ask('shared')
+  }
+
+  undo () {
+    return this.#ask('undo')
   }
 
   async sees (words) {
-    await waitFor(`${this.name} sees "${words}"`, async () => {
+    await waitFor(`${this.who} sees "${words}"`, async () => {
       const [shown, shared] = [await this.shown(), await this.shared()]
       return (shown === words && shared === words) || new Error(`shown "${shown}", shared "${shared}"`)
     })
@@ -72,220 +80,257 @@ class Writer {
 
   /** All that was refused, as one text, and how often something was. */
   refused () {
-    return this.page.evaluate(() => ({ text: window.page.refusals.map(({ text }) => text ?? '').join(''), count: window.page.refusals.length }))
+    return this.page.evaluate((editor) => {
+      const { refusals } = window.page.desks[editor]
+      return { text: refusals.map(({ text }) => text ?? '').join(''), count: refusals.length }
+    }, this.editor)
+  }
+
+  /** Sends an event as the browser does for what no key of a test can do. */
+  event (type, { text, inputType }) {
+    return this.page.evaluate(([type, text, inputType]) => {
+      const target = document.activeElement
+      const { left, top } = target.getBoundingClientRect()
+      const data = new DataTransfer()
+      data.setData('text/plain', text ?? '')
+      const options = { bubbles: true, cancelable: true, clientX: left + 20, clientY: top + 10 }
+      if (type === 'beforeinput') target.dispatchEvent(new InputEvent(type, { ...options, inputType, data: text ?? null }))
+      else if (type === 'drop') target.dispatchEvent(new DragEvent(type, { ...options, dataTransfer: data }))
+      else target.dispatchEvent(new ClipboardEvent(type, { ...options, clipboardData: data }))
+    }, [type, text, inputType])
+  }
+
+  /** An input method composes, step by step. */
+  async compose (...steps) {
+    for (const text of steps) await this.writer.devtools.send('Input.imeSetComposition', { text, selectionStart: text.length, selectionEnd: text.length })
+  }
+
+  /** It is finished. */
+  async composed (text) {
+    await this.writer.devtools.send('Input.insertText', { text })
+  }
+}
+
+/** Somebody at the page. */
+class Writer {
+  constructor (page, name, devtools) {
+    this.page = page
+    this.name = name
+    this.devtools = devtools
+    this.desks = Object.fromEntries(Object.keys(EDITORS).map((editor) => [editor, new Desk(this, editor)]))
   }
 
   saved () {
     return this.page.evaluate(() => window.page.provider.saved())
   }
 
+  /** Has the lock of all, when this resolves. */
   async take () {
     await this.page.evaluate(() => window.page.provider.lock.hold())
   }
 
-  /** What the cue says. */
-  cue () {
-    return this.page.locator('.baton-cue').textContent()
+  async release () {
+    await this.page.evaluate(() => window.page.provider.lock.release())
+  }
+
+  parks () {
+    return this.page.evaluate(() => window.page.provider.parks.size)
   }
 }
 
-async function open (stage, server, editor, name) {
+async function open (stage, server, name) {
   const page = await (await fresh(stage)).newPage()
   const errors = []
   page.on('pageerror', (error) => errors.push(error))
   stage.later(() => {
     if (errors.length > 0) throw errors[0]
   })
-  await page.goto(`${home}?server=${encodeURIComponent(server.socket)}&editor=${editor}&name=${name}`)
-  await page.waitForFunction(() => window.page, undefined, { timeout: 10_000 })
-  const writer = new Writer(page, name, EDITORS[editor].focus)
+  await page.goto(`${home}?server=${encodeURIComponent(server.socket)}&name=${name}`)
+  await page.waitForFunction(() => window.page, undefined, { timeout: 15_000 })
   stage.witness(async () => `${name}: ${await page.evaluate(() => document.body.innerText)}`)
-  await writer.becomes(true)
-  return writer
+  return new Writer(page, name, await page.context().newCDPSession(page))
 }
 
-/** Ada and Bo at the same text, to which both have added a word. */
-async function two (stage, editor, ...more) {
+/** Ada and Bo at the same page; both have added a word in each editor, or in one. */
+async function two (stage, editors, ...more) {
   const server = await stage.server(...more)
-  const ada = await open(stage, server, editor, 'Ada')
-  const bo = await open(stage, server, editor, 'Bo')
-  await ada.atEnd()
-  await ada.page.keyboard.type('Ada')
-  await bo.sees('Ada')
-  await bo.atEnd()
-  await bo.page.keyboard.type(' Bo')
-  await ada.sees('Ada Bo')
-  return { server, ada, bo, devtools: await bo.page.context().newCDPSession(bo.page) }
+  const [ada, bo] = [await open(stage, server, 'Ada'), await open(stage, server, 'Bo')]
+  for (const editor of editors) {
+    await ada.desks[editor].type('Ada')
+    await bo.desks[editor].sees('Ada')
+    await bo.desks[editor].type(' Bo')
+    await ada.desks[editor].sees('Ada Bo')
+  }
+  return { server, ada, bo }
 }
 
-/** A story of each editor, all at once: most of it is waiting. `EDITOR=quill` plays that of one. */
-function each (what, play) {
-  const editors = Object.keys(EDITORS).filter((editor) => editor === (process.env.EDITOR ?? editor))
-  story(`with each editor, ${what}`, (stage) => Promise.all(editors.map((editor) => play(stage, editor).catch((cause) => {
-    throw new Error(`${editor}: ${cause.message}`, { cause })
-  }))))
-}
+/** All editors; `EDITOR=quill` is for work on one. */
+const ALL = Object.keys(EDITORS).filter((editor) => editor === (process.env.EDITOR ?? editor))
 
-const event = (writer, type, make) => writer.page.evaluate(([type, make]) => {
-  const target = document.activeElement
-  const { left, top } = target.getBoundingClientRect()
-  const data = new DataTransfer()
-  data.setData('text/plain', make.text ?? '')
-  const options = { bubbles: true, cancelable: true, clientX: left + 20, clientY: top + 10 }
-  if (type === 'beforeinput') target.dispatchEvent(new InputEvent(type, { ...options, inputType: make.inputType, data: make.text ?? null }))
-  else if (type === 'drop') target.dispatchEvent(new DragEvent(type, { ...options, dataTransfer: data }))
-  else target.dispatchEvent(new ClipboardEvent(type, { ...options, clipboardData: data }))
-}, [type, make])
-
-/** Ways to change a text; `silent` where no person did it. */
+/** Ways to change a text. */
 const WAYS = {
-  'a key': ({ bo }) => bo.page.keyboard.type('x'),
-  'Enter': ({ bo }) => bo.page.keyboard.press('Enter'),
-  'Backspace': ({ bo }) => bo.page.keyboard.press('Backspace'),
-  'undo by a key': ({ bo }) => bo.page.keyboard.press('Control+z'),
-  'undo of the menu': ({ bo }) => event(bo, 'beforeinput', { inputType: 'historyUndo' }),
-  'a paste by keys': async ({ bo }) => {
-    await bo.page.keyboard.press('Control+a')
-    await bo.page.keyboard.press('Control+c')
-    await bo.page.keyboard.press('Control+v')
-  },
-  'a paste': ({ bo }) => event(bo, 'paste', { text: 'pasted' }),
-  'a drop': ({ bo }) => event(bo, 'drop', { text: 'dropped' }),
-  'a correction of the spelling': ({ bo }) => event(bo, 'beforeinput', { inputType: 'insertReplacementText', text: 'wrong' }),
-  'a program': ({ bo }) => bo.page.evaluate(() => window.page.example.program('by a program')),
-  'undo by a program': ({ bo }) => bo.page.evaluate(() => window.page.example.undo())
+  'a key': (bo) => bo.page.keyboard.type('x'),
+  'Enter': (bo) => bo.page.keyboard.press('Enter'),
+  'Backspace': (bo) => bo.page.keyboard.press('Backspace'),
+  'undo by a key': (bo) => bo.page.keyboard.press('Control+z'),
+  'undo of the menu': (bo) => bo.event('beforeinput', { inputType: 'historyUndo' }),
+  'a paste by keys': (bo) => bo.page.keyboard.press('Control+v'),
+  'a paste': (bo) => bo.event('paste', { text: 'pasted' }),
+  'a drop': (bo) => bo.event('drop', { text: 'dropped' }),
+  'a correction of the spelling': (bo) => bo.event('beforeinput', { inputType: 'insertReplacementText', text: 'wrong' }),
+  'a program': (bo) => bo.page.evaluate((editor) => window.page.desks[editor].program('by a program'), bo.editor),
+  'undo by a program': (bo) => bo.undo()
 }
 
 /** The same, of which nobody has to be told: nothing happens in an element that the browser does not let be edited. */
 const SILENT = {
-  'undo by execCommand': ({ bo }) => bo.page.evaluate(() => document.execCommand('undo')),
-  'execCommand of an extension': ({ bo }) => bo.page.evaluate(() => document.execCommand('insertText', false, 'by an extension')),
-  'insertText of the browser': ({ devtools }) => devtools.send('Input.insertText', { text: 'dictated' }),
-  'a composition': async ({ devtools }) => {
-    await devtools.send('Input.imeSetComposition', { text: 'に', selectionStart: 1, selectionEnd: 1 })
-    await devtools.send('Input.imeSetComposition', { text: 'にほ', selectionStart: 2, selectionEnd: 2 })
-    await devtools.send('Input.insertText', { text: '日本' })
+  'undo by execCommand': (bo) => bo.page.evaluate(() => document.execCommand('undo')),
+  'execCommand of an extension': (bo) => bo.page.evaluate(() => document.execCommand('insertText', false, 'by an extension')),
+  'insertText of the browser': (bo) => bo.composed('dictated'),
+  'a composition': async (bo) => {
+    await bo.compose('に', 'にほ')
+    await bo.composed('日本')
   }
 }
 
-each("nothing gets into a text under another's lock, and its writer goes on", async (stage, editor) => {
-  const there = await two(stage, editor)
-  const { ada, bo } = there
+async function isRefused (bo, how, tries, isTold) {
+  const before = await bo.refused()
+  await tries(bo)
+  if (isTold) await waitFor(`${bo.who}: ${how} is refused`, async () => (await bo.refused()).count > before.count)
+  await pause(isTold ? 20 : STILL / 2)
+  await bo.sees('Ada Bo')
+}
+
+story('nothing gets into any editor under another\'s lock, and its writer goes on', async (stage) => {
+  const { ada, bo } = await two(stage, ALL)
   await ada.take()
-  await bo.becomes(false)
-  await bo.atEnd()
-  for (const [ways, isTold] of [[WAYS, true], [SILENT, false]]) {
-    for (const [how, tries] of Object.entries(ways)) {
-      const before = await bo.refused()
-      await tries(there)
-      if (isTold) await waitFor(`${how} is refused`, async () => (await bo.refused()).count > before.count)
-      if (how === 'a paste') assert.match((await bo.refused()).text, /pasted/)
-      await pause(isTold ? 50 : STILL)
-      await waitFor(`${how} is undone`, async () => await bo.shown() === 'Ada Bo' || new Error(await bo.shown()))
-      assert.equal(await bo.shared(), 'Ada Bo', how)
-    }
+  for (const editor of ALL) {
+    const [hers, his] = [ada.desks[editor], bo.desks[editor]]
+    await his.becomes(false)
+    await his.type('')
+    for (const [how, tries] of Object.entries(WAYS)) await isRefused(his, how, tries, true)
+    for (const [how, tries] of Object.entries(SILENT)) await isRefused(his, how, tries, false)
+    assert.match((await his.refused()).text, /pasted.*dropped/s, editor)
+    assert.ok((await bo.page.locator('.baton-cue').allTextContents()).some((words) => /^Ada is writing here\. “.*” was not added\.$/s.test(words)), editor)
+    assert.deepEqual(await his.surface.evaluate((one) => [one.dataset.why, one.getAttribute('aria-readonly')]), ['theirs', 'true'])
+    await hers.type(' and on')
+    await his.sees('Ada Bo and on')
+    assert.equal((await hers.refused()).count, 0)
   }
-  assert.match(await bo.cue(), /^Ada is writing here\. “.*” was not added\.$/s)
-  assert.deepEqual(await bo.surface.evaluate((one) => [one.dataset.why, one.getAttribute('aria-readonly')]), ['theirs', 'true'])
-  await ada.atEnd()
-  await ada.page.keyboard.type(' and on')
-  await bo.sees('Ada Bo and on')
-  assert.equal(await bo.page.evaluate(() => window.page.provider.parks.size), 0, 'nothing was set aside')
-  assert.equal((await ada.refused()).count, 0)
-  await ada.page.evaluate(() => window.page.provider.lock.release())
-  await bo.becomes(true)
-  await bo.atEnd()
-  await bo.page.keyboard.type('!')
-  await ada.sees('Ada Bo and on!')
-  assert.equal(await bo.cue(), '')
+  await ada.release()
+  for (const editor of ALL) {
+    await bo.desks[editor].becomes(true)
+    await bo.desks[editor].type('!')
+    await ada.desks[editor].sees('Ada Bo and on!')
+  }
+  assert.equal(await bo.page.locator('.baton-cue:not(:empty)').count(), 0)
+  assert.equal(await bo.parks(), 0, 'nothing was set aside')
 })
 
-each("the lock passes from a page that is closed; undo takes back one's own, also after a reconnect", async (stage, editor) => {
-  const { server, ada, bo } = await two(stage, editor, ...GRACE)
+story('the lock of one editor\'s root type leaves the others to everybody', async (stage) => {
+  const { ada, bo } = await two(stage, ['quill', 'monaco'])
+  await ada.page.evaluate(() => window.page.provider.lockFor([['quill']]).hold())
+  await bo.desks.quill.becomes(false)
+  await bo.desks.monaco.type('!')
+  await ada.desks.monaco.sees('Ada Bo!')
+  await ada.desks.quill.type('!')
+  await bo.desks.quill.sees('Ada Bo!')
+  assert.equal((await bo.desks.monaco.refused()).count, 0)
+  assert.equal(await bo.parks(), 0)
+})
+
+story('the lock passes from a page that is closed; undo takes back one\'s own, also after a reconnect', async (stage) => {
+  const { server, ada, bo } = await two(stage, ALL, ...GRACE)
   await ada.take()
-  await bo.becomes(false)
-  await ada.atEnd()
-  await ada.page.keyboard.type(', Ada')
+  for (const editor of ALL) {
+    await bo.desks[editor].becomes(false)
+    await ada.desks[editor].type(', Ada')
+    await bo.desks[editor].type('early')
+    await waitFor(`${editor}: Bo is told`, async () => (await bo.desks[editor].refused()).text === 'early')
+  }
   await ada.saved()
-  await bo.atEnd()
-  await bo.page.keyboard.type('early')
-  await waitFor('Bo is told', async () => (await bo.refused()).text === 'early')
   const held = bo.take()
   await ada.page.close()
   await held
-  await bo.becomes(true)
-  await bo.atEnd()
-  await bo.page.keyboard.type(' Bo2')
-  await bo.sees('Ada Bo, Ada Bo2')
+  for (const editor of ALL) {
+    await bo.desks[editor].becomes(true)
+    await bo.desks[editor].type(' Bo2')
+    await bo.desks[editor].sees('Ada Bo, Ada Bo2')
+  }
   await bo.saved()
   await server.kill()
   await bo.page.waitForFunction(() => !window.page.provider.wsconnected)
   await server.start()
   await bo.page.evaluate(() => window.page.provider.ready())
-  await bo.becomes(true)
-  await bo.atEnd()
-  await event(bo, 'beforeinput', { inputType: 'historyUndo' })
-  await bo.sees('Ada Bo, Ada')
-  await bo.page.keyboard.press('Control+z')
-  await bo.page.keyboard.press('Control+z')
-  await bo.sees('Ada, Ada')
-  await bo.page.evaluate(() => window.page.provider.lock.release())
-  const cleo = await open(stage, server, editor, 'Cleo')
-  await cleo.sees('Ada, Ada')
+  for (const editor of ALL) {
+    const his = bo.desks[editor]
+    await his.becomes(true)
+    await his.type('')
+    await his.event('beforeinput', { inputType: 'historyUndo' })
+    await his.sees('Ada Bo, Ada')
+    await bo.page.keyboard.press('Control+z')
+    await bo.page.keyboard.press('Control+z')
+    await his.sees('Ada, Ada')
+  }
+  await bo.saved()
+  const cleo = await open(stage, server, 'Cleo')
+  for (const editor of ALL) await cleo.desks[editor].sees('Ada, Ada')
 })
 
-each('each key at a change of hands is in the text, or its refusal is told', async (stage, editor) => {
-  const { ada, bo, devtools } = await two(stage, editor)
-  await ada.take()
-  await bo.becomes(false)
-  await bo.atEnd()
-  const held = bo.take()
-  const typing = bo.page.keyboard.type('abcdefghijklmnopqrst', { delay: 40 })
-  await waitFor('Bo has begun', async () => (await bo.refused()).text.length > 3)
-  await ada.page.evaluate(() => window.page.provider.lock.release())
-  await Promise.all([held, typing])
-  const refused = await bo.refused()
-  const added = 'abcdefghijklmnopqrst'.slice(refused.text.length)
-  assert.ok(added.length > 0, 'the lock came while he typed')
-  assert.equal(refused.text + added, 'abcdefghijklmnopqrst')
-  await ada.sees(`Ada Bo${added}`)
-  await bo.sees(`Ada Bo${added}`)
+story('each key at a change of hands is in the text, or its refusal is told', async (stage) => {
+  const { ada, bo } = await two(stage, ALL)
+  const session = await ada.page.evaluate(() => window.page.provider.session)
+  for (const editor of ALL) {
+    const [hers, his] = [ada.desks[editor], bo.desks[editor]]
+    await ada.take()
+    await his.becomes(false)
+    const held = bo.take()
+    const typing = his.type('abcdefghijklmnopqrst', { delay: 30 })
+    await waitFor(`${editor}: Bo has begun`, async () => (await his.refused()).text.length > 3)
+    await ada.release()
+    await Promise.all([held, typing])
+    const early = (await his.refused()).text
+    const added = 'abcdefghijklmnopqrst'.slice(early.length)
+    assert.ok(added.length > 0, `${editor}: the lock came while he typed`)
+    assert.equal(early + added, 'abcdefghijklmnopqrst')
+    await hers.sees(`Ada Bo${added}`)
+    await his.sees(`Ada Bo${added}`)
 
-  const before = (await bo.refused()).text.length
-  const rest = bo.page.keyboard.type('0123456789', { delay: 40 })
-  await waitFor('Bo goes on', async () => (await bo.shared()).includes('012'))
-  await ada.page.evaluate(() => window.page.provider.lock.takeOver())
-  await rest
-  await waitFor('Ada has it', () => ada.page.evaluate(() => window.page.provider.lock.state === 'mine'))
-  const late = (await bo.refused()).text.slice(before)
-  assert.ok(late.length > 0, 'the lock went while he typed')
-  await ada.sees(`Ada Bo${added}${'0123456789'.slice(0, -late.length)}`)
-  assert.equal('0123456789'.slice(-late.length), late)
+    const rest = his.type('0123456789', { delay: 30 })
+    await waitFor(`${editor}: Bo goes on`, async () => (await his.shared()).includes('012'))
+    await bo.page.evaluate((session) => window.page.provider.lock.transfer(session), session)
+    await rest
+    await ada.page.waitForFunction(() => window.page.provider.lock.state === 'mine')
+    const late = (await his.refused()).text.slice(early.length)
+    assert.ok(late.length > 0, `${editor}: the lock went while he typed`)
+    assert.equal('0123456789'.slice(-late.length), late)
+    await hers.sees(`Ada Bo${added}${'0123456789'.slice(0, -late.length)}`)
 
-  // An input method is at work when the lock goes.
-  await ada.page.evaluate(() => window.page.provider.lock.release())
-  await bo.becomes(true)
-  await bo.atEnd()
-  for (const text of ['n', 'に', 'にほ']) {
-    await devtools.send('Input.imeSetComposition', { text, selectionStart: text.length, selectionEnd: text.length })
+    // An input method is at work when the lock goes.
+    await ada.release()
+    await his.becomes(true)
+    await his.type('')
+    await his.compose('n', 'に', 'にほ')
+    await waitFor(`${editor}: Bo sees what he composes`, async () => (await his.surface.innerText()).includes('にほ'))
+    await ada.take()
+    await his.becomes(false)
+    await his.composed('日本')
+    await pause(STILL)
+    const now = await hers.shared()
+    await hers.sees(now)
+    await his.sees(now)
+    assert.ok(!now.includes('日'), now)
+    await ada.release()
+    await his.becomes(true)
   }
-  await waitFor('Bo sees what he composes', async () => (await bo.surface.innerText()).includes('にほ'))
-  await ada.take()
-  await bo.becomes(false)
-  await devtools.send('Input.insertText', { text: '日本' })
-  await pause(STILL)
-  const now = await ada.shared()
-  await ada.sees(now)
-  await bo.sees(now)
-  assert.ok(!now.includes('日'), now)
-  assert.equal(await bo.page.evaluate(() => window.page.provider.parks.size), 0, 'nothing was set aside')
+  assert.equal(await bo.parks(), 0, 'nothing was set aside')
 })
 
 story('lexical: what it joins by itself under another\'s lock is written by the holder alone', async (stage) => {
-  const { ada, bo } = await two(stage, 'lexical')
+  const { ada, bo } = await two(stage, ['lexical'])
   await ada.take()
-  await bo.becomes(false)
-  const runs = (writer) => writer.surface.locator('span').count()
+  await bo.desks.lexical.becomes(false)
+  const runs = (writer) => writer.desks.lexical.surface.locator('span').count()
   // A second run of text beside one that is like it, as two writers make them who format at the same time.
   await ada.page.evaluate(() => {
     const { doc } = window.page.provider
@@ -296,18 +341,16 @@ story('lexical: what it joins by itself under another\'s lock is written by the 
       paragraph.insert(paragraph.length, ' twin')
     })
   })
-  await bo.sees('Ada Bo twin')
+  await bo.desks.lexical.sees('Ada Bo twin')
   await waitFor('Bo has one run', async () => await runs(bo) === 1)
-  await ada.atEnd()
-  await ada.page.keyboard.type('!')
-  await bo.sees('Ada Bo twin!')
+  await ada.desks.lexical.type('!')
+  await bo.desks.lexical.sees('Ada Bo twin!')
   await pause(STILL)
-  assert.equal(await bo.page.evaluate(() => window.page.provider.parks.size), 0, 'nothing was set aside')
-  await ada.page.evaluate(() => window.page.provider.lock.release())
-  await bo.becomes(true)
-  await bo.atEnd()
-  await bo.page.keyboard.type('?')
-  await ada.sees('Ada Bo twin!?')
-  await bo.sees('Ada Bo twin!?')
-  assert.equal(await bo.page.evaluate(() => window.page.provider.parks.size), 0, 'nothing was set aside')
+  assert.equal(await bo.parks(), 0, 'nothing was set aside')
+  await ada.release()
+  await bo.desks.lexical.becomes(true)
+  await bo.desks.lexical.type('?')
+  await ada.desks.lexical.sees('Ada Bo twin!?')
+  await bo.desks.lexical.sees('Ada Bo twin!?')
+  assert.equal(await bo.parks(), 0, 'nothing was set aside')
 })

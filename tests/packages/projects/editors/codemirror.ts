@@ -1,5 +1,6 @@
 import { batonText } from 'baton-client/codemirror'
 import { EditorView, minimalSetup } from 'codemirror'
+import { yUndoManagerKeymap } from 'y-codemirror.next'
 import type { Start } from './main'
 
 export const start: Start = (provider, parent, refused) => {
@@ -10,6 +11,6 @@ export const start: Start = (provider, parent, refused) => {
     shared: () => text.toString(),
     // Past all filters, as a plugin may.
     program: (words) => view.dispatch({ changes: { from: 0, insert: words }, filter: false }),
-    undo: () => void document.execCommand('undo'),
+    undo: () => void yUndoManagerKeymap.find(({ key }) => key === 'Mod-z')?.run?.(view),
   }
 }

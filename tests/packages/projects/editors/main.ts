@@ -1,4 +1,4 @@
-// One page for each editor: ?editor=codemirror&server=ws://...&name=Ada. What tests look at is `window.page`.
+// A page with each editor, all on one document: ?server=ws://...&name=Ada. What tests look at is `window.page`.
 import { BatonProvider } from 'baton-client'
 import type { Refusal } from 'baton-client/codemirror'
 import * as Y from 'yjs'
@@ -20,22 +20,25 @@ const query = new URLSearchParams(location.search)
 const provider = new BatonProvider(query.get('server') ?? 'ws://127.0.0.1:8080/ws', 'notes', new Y.Doc(), {
   user: { name: query.get('name') ?? 'Ada', color: '#c2410c' },
 })
-const parent = document.querySelector<HTMLElement>('#editor')
-if (!parent) throw new Error('the page has changed')
-const examples: Record<string, () => Promise<{ start: Start }>> = {
-  codemirror: () => import('./codemirror'),
-  prosemirror: () => import('./prosemirror'),
-  tiptap: () => import('./tiptap'),
-  quill: () => import('./quill'),
-  monaco: () => import('./monaco'),
-  lexical: () => import('./lexical'),
-}
-const load = examples[query.get('editor') ?? 'codemirror']
-if (!load) throw new Error('there is no such editor')
-const { start } = await load()
+const loaded = await Promise.all([
+  import('./codemirror'),
+  import('./prosemirror'),
+  import('./tiptap'),
+  import('./quill'),
+  import('./monaco'),
+  import('./lexical'),
+])
 await provider.ready()
-const refusals: Refusal[] = []
-const page = { provider, refusals, example: start(provider, parent, (refusal) => refusals.push(refusal)) }
+const names = ['codemirror', 'prosemirror', 'tiptap', 'quill', 'monaco', 'lexical']
+const desks = Object.fromEntries(loaded.map(({ start }, i) => {
+  const frame = document.createElement('section')
+  frame.id = names[i] ?? ''
+  const parent = frame.appendChild(document.createElement('div'))
+  document.body.append(frame)
+  const refusals: Refusal[] = []
+  return [frame.id, { refusals, ...start(provider, parent, (refusal) => refusals.push(refusal)) }]
+}))
+const page = { provider, desks }
 
 declare global {
   interface Window {

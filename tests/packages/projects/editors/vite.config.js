@@ -1,3 +1,3 @@
 import { defineConfig } from 'vite'
 
-export default defineConfig({ build: { target: 'es2022', minify: false, reportCompressedSize: false, modulePreload: false } })
+export default defineConfig({ build: { target: 'es2022', minify: true, reportCompressedSize: false, modulePreload: false } })

@@ -10,7 +10,7 @@ import type { LockHandle } from '../handle.js'
 import type { BatonProvider } from '../provider.js'
 import type { EditRight } from '../rights.js'
 import { Cue, selectionBox, type Box } from './cue.js'
-import { giveUp, isEditingKey, isTyping, textOf } from './input.js'
+import { giveCaret, giveUp, isEditingKey, isTyping, textOf } from './input.js'
 import type { Refusal } from './refusal.js'
 
 export interface GuardOptions {
@@ -101,7 +101,10 @@ export class EditGuard {
     const { mayEdit, why } = this.right
     if (mayEdit !== this.#told) {
       this.#told = mayEdit
-      for (const surface of this.#attached.values()) surface.follow?.(mayEdit)
+      for (const [element, surface] of this.#attached) {
+        surface.follow?.(mayEdit)
+        if (mayEdit) giveCaret(element)
+      }
       if (mayEdit) this.#cue?.close()
     }
     for (const element of this.#attached.keys()) mark(element, mayEdit, why)

@@ -32,6 +32,17 @@ export function isEditingKey({ key, altKey, shiftKey, ctrlKey, metaKey }: Key): 
 
 const isMac = (): boolean => typeof navigator !== 'undefined' && /Mac/.test(navigator.platform)
 
+/**
+ * Puts the caret behind the text of an element that has the focus without a caret, as one has that could not be edited when
+ * it got the focus: keys would go nowhere.
+ */
+export function giveCaret(element: HTMLElement): void {
+  const selection = element.ownerDocument.getSelection()
+  if (!selection || !element.isContentEditable || element.ownerDocument.activeElement !== element || element.contains(selection.focusNode)) return
+  selection.selectAllChildren(element)
+  selection.collapseToEnd()
+}
+
 /** Makes an input method give up what it is composing: it does so without the focus. */
 export function giveUp(element: HTMLElement): void {
   const active = (element.getRootNode() as Document).activeElement as HTMLElement | null

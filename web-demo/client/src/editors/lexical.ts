@@ -129,8 +129,9 @@ export class GuardedLexical {
       return
     }
     const [before, after] = [textOf(prevEditorState), textOf(editorState)]
-    // What Lexical does by itself, such as a paragraph for an empty text, is nobody's key.
-    if (before !== '' || after !== '') this.guard.refuse(addedTo(before, after), true)
+    // What Lexical does by itself is nobody's key: nodes that are looked at again, a paragraph for an empty text.
+    const isSame = JSON.stringify(prevEditorState) === JSON.stringify(editorState)
+    if (!isSame && (before !== '' || after !== '')) this.guard.refuse(addedTo(before, after), true)
     if (this.#good !== null) return
     this.#good = prevEditorState
     queueMicrotask(() => this.#takeBack())
