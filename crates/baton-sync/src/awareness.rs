@@ -62,5 +62,5 @@ pub use error::{AwarenessError, AwarenessRefusal};
 pub use latest_entries::LatestEntries;
 pub use limits::{AwarenessLimits, CLOCK_END, STRANGERS_CLOCK_END, Stamp};
 pub use outcome::{AwarenessOutcome, OwnerRemoval, StaleEntries};
-pub use payload::nothing;
+pub use payload::{Statement, decode, encode, nothing};
 pub use user_stamp::UserStamp;

@@ -16,15 +16,18 @@
 //! | `editable_document` | the document: its replica, and yrs beside it |
 //! | `yrs_doc` | the settings of yrs, and its transactions |
 //! | `render` | root types as text |
+//! | `text_watch` | the changes that one transaction makes to texts |
 //! | `error` | reasons for which an update is not applied |
 
 mod editable_document;
 mod error;
 pub(crate) mod render;
+mod text_watch;
 mod yrs_doc;
 
 pub use yrs;
 
 pub use self::editable_document::{Document, DocumentOptions};
 pub use self::error::{ApplyError, Broken};
+pub use self::text_watch::{TextChange, TextDelta};
 pub use self::yrs_doc::docs_built;

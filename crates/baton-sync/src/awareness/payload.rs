@@ -14,11 +14,13 @@ const JSON_DEPTH: usize = 128;
 
 /// Statement of a message about one client. The JSON has been measured, not read yet.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Statement<'a> {
-    pub(super) client: ClientId,
-    pub(super) clock: u64,
-    /// `None` for a removal.
-    pub(super) state: Option<&'a str>,
+pub struct Statement<'a> {
+    /// The client that the statement is about.
+    pub client: ClientId,
+    /// The clock of its state.
+    pub clock: u64,
+    /// The state, as JSON; `None` for a removal.
+    pub state: Option<&'a str>,
 }
 
 /// Returns the payload without entries, which changes nothing.
@@ -27,8 +29,11 @@ pub const fn nothing() -> Bytes {
     Bytes::from_static(&[0])
 }
 
-/// Reads a whole payload.
-pub(super) fn decode(payload: &[u8]) -> Result<Vec<Statement<'_>>, DecodeError> {
+/// Reads a whole payload. The states are not read: they may be no JSON.
+///
+/// # Errors
+/// [`DecodeError`]: the payload is no awareness message. Its sender is at fault.
+pub fn decode(payload: &[u8]) -> Result<Vec<Statement<'_>>, DecodeError> {
     let mut reader = Reader::new(payload);
     // The smallest entry has a client, a clock, and the length of an empty string, which is refused
     // as JSON later.
@@ -55,7 +60,8 @@ pub(super) fn is_json(state: &str) -> bool {
 }
 
 /// Writes a payload of these entries; `None` for a removal.
-pub(super) fn encode(entries: &[(ClientId, u64, Option<&str>)]) -> Bytes {
+#[must_use]
+pub fn encode(entries: &[(ClientId, u64, Option<&str>)]) -> Bytes {
     let json = |state: Option<&str>| state.map_or(4, str::len);
     // Client, clock and length take at most 8, 5 and 5 bytes; the count 5.
     let most = entries

@@ -10,6 +10,7 @@ use yrs::updates::decoder::Decode;
 
 use super::error::{ApplyError, Broken};
 use super::render::{Rendering, render};
+use super::text_watch::{TextChange, TextWatch};
 use super::yrs_doc::{YrsDoc, integrate, ranges};
 use crate::replica::{ApplyOutcome, Replica};
 use crate::replica_index::ReplicaIndex;
@@ -96,25 +97,42 @@ impl Document {
     /// # Errors
     /// As [`Document::apply`].
     pub fn apply_scanned(&mut self, scan: &Scan<'_>) -> Result<ApplyOutcome, ApplyError> {
+        self.apply_watching(scan, &[]).map(|(outcome, _)| outcome)
+    }
+
+    /// [`Document::apply_scanned`], with the changes that the update makes to the texts of these
+    /// root types, and to texts inside of them. yrs loads the document for that.
+    ///
+    /// # Errors
+    /// As [`Document::apply`].
+    pub fn apply_watching(
+        &mut self,
+        scan: &Scan<'_>,
+        roots: &[String],
+    ) -> Result<(ApplyOutcome, Vec<TextChange>), ApplyError> {
         self.usable()?;
         if scan.is_beyond_yrs() {
             return Err(ApplyError::Undecodable(BEYOND.to_owned()));
         }
         let Some(admitted) = self.replica.admit(scan)? else {
-            return Ok(ApplyOutcome::Known);
+            return Ok((ApplyOutcome::Known, Vec::new()));
         };
-        if self.live.get().is_none() {
+        if self.live.get().is_none() && roots.is_empty() {
             self.replica.add(scan, admitted);
-            return Ok(ApplyOutcome::Added);
+            return Ok((ApplyOutcome::Added, Vec::new()));
         }
         let updates = self.decode(scan)?;
-        let deletes = self.in_transaction(|txn| integrate(txn, updates))?;
+        let (deletes, changes) = self.in_transaction(|txn| {
+            let watch = TextWatch::start(txn, roots);
+            let deletes = integrate(txn, updates)?;
+            Ok((deletes, watch.finish()))
+        })?;
         self.replica.add(scan, admitted);
         debug_assert!(
             self.has_deleted(&deletes),
             "yrs deletes what the index does not"
         );
-        Ok(ApplyOutcome::Added)
+        Ok((ApplyOutcome::Added, changes))
     }
 
     /// Returns the index of the document: inserted and deleted units.
