@@ -178,8 +178,8 @@ async fn run(
                 }
             }
             event = events.recv() => match event {
-                Ok(ClientEvent::Closed { code, reason, reconnect }) => {
-                    eprintln!("the connection ended ({code:?}, {reason}); {reconnect:?}");
+                Ok(ClientEvent::Closed { cause, reconnect }) => {
+                    eprintln!("the connection ended: {cause}; {reconnect:?}");
                 }
                 Ok(ClientEvent::Synced) => eprintln!("in step"),
                 Ok(ClientEvent::Error { message, .. }) => eprintln!("{message}"),

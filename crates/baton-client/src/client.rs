@@ -5,30 +5,30 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use baton_sync::control_channel::{
-    FencingToken, LockMode, LockView, Outcome, PeerView, Right, TimingsMs, User,
+    FencingToken, LockView, Outcome, PeerView, Right, TimingsMs, User,
 };
 use baton_sync::{Broken, ClientId, yrs};
-use bytes::Bytes;
-use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tokio::task::{AbortHandle, JoinHandle};
 
+use crate::awareness_handle::ClientAwareness;
 use crate::client_state::ClientState;
 use crate::core::ClientCore;
 use crate::core::connection::ConnectionPhase;
 use crate::core::operation::Guard;
-use crate::document_url::document_url;
 use crate::error::{ClientEnded, ConnectError, EditError, OperationError};
 use crate::events::{ClientEvent, EditPermission, LockStatus, Visibility};
 use crate::lock_handle::Lock;
-use crate::options::{ClientOptions, ClientToken, ResumeTicket};
+use crate::options::{ClientOptions, ResumeTicket};
 use crate::scope::LockScope;
 use crate::socket_task;
 use crate::system_clock::SystemClock;
+use crate::token::ClientToken;
+use crate::transport::Transport;
 
 /// One session in one document. Reconnects by itself when its connection is lost; see the crate's
 /// front page.
@@ -51,15 +51,16 @@ impl Client {
     /// # Panics
     /// Outside a tokio runtime with time and IO.
     pub fn connect(options: ClientOptions) -> Result<Self, ConnectError> {
-        let address = document_url(&options.url, &options.document)?;
+        let transport = Transport::new(&options)?;
+        let tokens = options.token_source.clone();
         let clock = SystemClock::start();
-        let (capacity, max_message) = (options.event_capacity, options.max_message);
+        let capacity = options.event_capacity;
         // Yjs draws its client ids from 32 bits, too.
         let client = ClientId::from(rand::random::<u32>());
         let core = ClientCore::new(options, client, rand::random(), clock.now())?;
         let state = Arc::new(ClientState::new(core, clock, capacity));
         state.act(|core, now| core.connect(now));
-        let task = tokio::spawn(socket_task::run(Arc::clone(&state), address, max_message));
+        let task = tokio::spawn(socket_task::run(Arc::clone(&state), transport, tokens));
         Ok(Self {
             abort: task.abort_handle(),
             task: Mutex::new(Some(task)),
@@ -117,28 +118,24 @@ impl Client {
         self.state.peek(|core| core.document().read(read))
     }
 
-    /// Encodes all of this copy, for [`ClientOptions::copy`] of a later client, with
-    /// [`Client::epoch`].
-    ///
-    /// # Errors
-    /// [`Broken`], as [`Client::read`].
-    pub fn snapshot(&self) -> Result<Bytes, Broken> {
-        self.state.peek(|core| core.document().snapshot())
-    }
-
     /// Returns the Yjs client id under which this copy is edited.
     #[must_use]
     pub fn client_id(&self) -> ClientId {
         self.state.peek(ClientCore::client)
     }
 
-    /// Returns the epoch of the document that this copy belongs to, once the server has told it.
-    #[must_use]
-    pub fn epoch(&self) -> Option<u32> {
-        self.state.peek(ClientCore::epoch)
+    /// Waits until the server has welcomed this client and sent the document for the first time.
+    /// Later, and also while the connection is lost, it returns at once: see [`Client::synced`].
+    ///
+    /// # Errors
+    /// [`ClientEnded`]: that can never be, with the typed cause.
+    pub async fn ready(&self) -> Result<(), ClientEnded> {
+        let was_ready = |core: &ClientCore| core.was_ready().then_some(());
+        self.state.until(was_ready).await
     }
 
-    /// Waits until this copy is in step with the server, and the session and the locks are known.
+    /// Waits until this copy is in step with the server, and the session and the locks are known:
+    /// each time anew, after a lost connection too.
     ///
     /// # Errors
     /// [`ClientEnded`]: that can never be.
@@ -216,7 +213,7 @@ impl Client {
     /// [`ClientEvent::Rights`], or with [`ClientEvent::Error`] if it does not take it: then the
     /// token of before counts on. Connections to come are opened with the new one.
     pub fn refresh_token(&self, token: ClientToken) {
-        self.state.act(|core, _| core.refresh_token(token));
+        self.state.act(|core, now| core.refresh_token(now, token));
     }
 
     /// Returns the ticket with which another client can resume this session. Take it when this
@@ -242,12 +239,6 @@ impl Client {
                 .map(|(fence, grant)| (*fence, grant.scope().clone()))
                 .collect()
         })
-    }
-
-    /// Returns the meaning of locks in this document, once the server has told it.
-    #[must_use]
-    pub fn mode(&self) -> Option<LockMode> {
-        self.state.peek(|core| core.locks().mode())
     }
 
     /// Returns the lock of the whole document. The methods of [`Client`] that concern a lock are
@@ -350,6 +341,12 @@ impl Client {
         self.state.act(|core, _| core.decline(fence, true));
     }
 
+    /// Returns the awareness of the document: who is here, with cursors.
+    #[must_use]
+    pub fn awareness(&self) -> ClientAwareness<'_> {
+        ClientAwareness::new(&self.state)
+    }
+
     /// Disconnects until [`Client::reconnect`]: the server keeps the session, and for the grace
     /// time its locks.
     pub fn disconnect(&self) {
@@ -372,7 +369,8 @@ impl Client {
         while self.state.peek(over).is_none() {
             let _ = steps.changed().await;
         }
-        let task = self.task.lock().take();
+        let task = self.task.lock();
+        let task = task.unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task {
             // The task ends by itself now, and has no result.
             let _ = task.await;

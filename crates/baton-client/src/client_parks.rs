@@ -1,25 +1,43 @@
-//! The public operations on parks, drafts and the document's mode.
+//! The public operations on parks, copies and the document's mode.
 //!
 //! Each is one step of the core, or waits for one. The server decides which sessions may do what.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 
-use baton_sync::ClientId;
 use baton_sync::control_channel::{LockMode, Outcome, ParkView};
+use baton_sync::{Broken, ClientId};
+use bytes::Bytes;
 
 use crate::client::Client;
+use crate::core::ClientCore;
 use crate::core::operation::{Operation, ParkContent, ParkDecision, Reply};
 use crate::draft::Draft;
 use crate::error::{OperationError, ShowParkError};
 
-/// Parks: edits that the server set aside because their author might not write there at the time.
+/// Parks, which are edits that the server set aside because their author might not write there at
+/// the time; and copies of the document.
 impl Client {
     /// Returns the parks of this document by number, as the server last showed them: the open and
     /// the merged ones, and with [`Right::Manage`](crate::Right) the discarded ones.
     #[must_use]
     pub fn parks(&self) -> BTreeMap<u64, ParkView> {
         self.state().peek(|core| core.parks().clone())
+    }
+
+    /// Encodes all of this copy, for [`ClientOptions::copy`](crate::ClientOptions::copy) of a later client, with
+    /// [`Client::epoch`].
+    ///
+    /// # Errors
+    /// [`Broken`], as [`Client::read`].
+    pub fn snapshot(&self) -> Result<Bytes, Broken> {
+        self.state().peek(|core| core.document().snapshot())
+    }
+
+    /// Returns the epoch of the document that this copy belongs to, once the server has told it.
+    #[must_use]
+    pub fn epoch(&self) -> Option<u32> {
+        self.state().peek(ClientCore::epoch)
     }
 
     /// Returns the copies of this client that were set aside, oldest first.
@@ -91,6 +109,12 @@ impl Client {
         decision: ParkDecision,
     ) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         self.state().operate(Operation::Decide(id, decision))
+    }
+
+    /// Returns the meaning of locks in this document, once the server has told it.
+    #[must_use]
+    pub fn mode(&self) -> Option<LockMode> {
+        self.state().peek(|core| core.locks().mode())
     }
 
     /// Changes the meaning of locks in this document, for all sessions: `Done`, or `NotAllowed`

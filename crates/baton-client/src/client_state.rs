@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use baton_sync::control_channel::Outcome;
-use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 
 use crate::core::ClientCore;
@@ -52,20 +52,26 @@ impl ClientState {
         }
     }
 
+    /// Locks the core. A panic of a reading closure leaves the core as it was, and one of an edit
+    /// is an error of the document: the lock goes on after both.
+    fn locked(&self) -> MutexGuard<'_, Locked> {
+        self.locked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Reads the core.
     pub(crate) fn peek<R>(&self, look: impl FnOnce(&ClientCore) -> R) -> R {
-        look(&self.locked.lock().core)
+        look(&self.locked().core)
     }
 
     /// Reads the core at this moment.
     pub(crate) fn peek_now<R>(&self, look: impl FnOnce(&ClientCore, Moment) -> R) -> R {
-        let locked = self.locked.lock();
+        let locked = self.locked();
         look(&locked.core, self.clock.now())
     }
 
     /// Takes a step of the core, then sends its events and answers.
     pub(crate) fn act<R>(&self, step: impl FnOnce(&mut ClientCore, Moment) -> R) -> R {
-        let mut locked = self.locked.lock();
+        let mut locked = self.locked();
         self.step(&mut locked, step)
     }
 
@@ -102,7 +108,7 @@ impl ClientState {
         &self,
         operation: Operation,
     ) -> impl Future<Output = Result<Reply, OperationError>> + Send + use<> {
-        let mut locked = self.locked.lock();
+        let mut locked = self.locked();
         let asked = match self.step(&mut locked, |core, _| core.request(operation)) {
             Asked::Known(answer) => Err(answer),
             Asked::Nonce(nonce) => {
@@ -135,7 +141,7 @@ impl ClientState {
 
     /// Takes frames to write, until they have `bytes` bytes.
     pub(crate) fn outgoing(&self, bytes: usize) -> Vec<SocketWrite> {
-        self.locked.lock().core.outgoing(bytes)
+        self.locked().core.outgoing(bytes)
     }
 
     /// Waits until there may be frames to write.

@@ -5,6 +5,7 @@
 //! frames. Reads no clock, waits for nothing and opens no socket: a shell does (`socket_task`), or
 //! a test.
 
+mod awareness_states;
 pub(crate) mod connection;
 mod lifecycle;
 mod local_copy;
@@ -19,23 +20,28 @@ mod session_info;
 mod state;
 #[cfg(test)]
 mod tests;
+mod token_state;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use baton_sync::control_channel::{
-    ChannelToken, ClientMessage, FencingToken, ParkView, PeerView, Right, TimingsMs, User,
+    ClientMessage, FencingToken, ParkView, PeerView, Right, TimingsMs, User,
 };
 use baton_sync::{ApplyError, ClientId, Document, yrs};
+use bytes::Bytes;
+use serde_json::{Map, Value};
 
 use crate::ack_tracker::AckTracker;
+use crate::close_cause::CloseCause;
 use crate::draft::Draft;
 use crate::dual_clock::Moment;
-use crate::error::{ClientEnded, EditError, OperationError};
+use crate::error::{AwarenessStateError, ClientEnded, EditError, OperationError};
 use crate::events::{EditPermission, LockRequest, Visibility};
 use crate::lock_tracker::LockTracker;
-use crate::options::{ClientOptions, ClientToken, ResumeTicket};
+use crate::options::{ClientOptions, ResumeTicket};
 use crate::scope::LockScope;
+use crate::token::{ClientToken, TokenSourceError};
 
 use connection::ConnectionPhase;
 use operation::{Asked, Guard, Operation};
@@ -122,18 +128,34 @@ impl ClientCore {
         }
     }
 
-    /// Shows another token: on this connection, and on those to come.
-    pub(crate) fn refresh_token(&mut self, token: ClientToken) {
-        let shown = ChannelToken::new(token.secret());
-        self.0.options.token = Some(token);
-        if self.0.connection.is_welcomed() {
-            self.0.out.say(&ClientMessage::Token { token: shown });
-        }
+    /// Takes another token: for this connection, and for those to come.
+    pub(crate) fn refresh_token(&mut self, now: Moment, token: ClientToken) {
+        lifecycle::token_given(&mut self.0, now, token);
     }
 
     /// Returns the token for the next connection.
-    pub(crate) fn token(&self) -> Option<&ClientToken> {
-        self.0.options.token.as_ref()
+    pub(crate) const fn token(&self) -> Option<&ClientToken> {
+        self.0.tokens.current()
+    }
+
+    /// Returns the number of the question for a token that waits for an answer.
+    pub(crate) fn token_question(&self) -> Option<u64> {
+        self.0.tokens.question()
+    }
+
+    /// Takes the answer of the program's token source.
+    pub(crate) fn answer_token(
+        &mut self,
+        now: Moment,
+        question: u64,
+        answer: Result<ClientToken, TokenSourceError>,
+    ) {
+        if self.0.tokens.answered(question) {
+            match answer {
+                Ok(token) => lifecycle::token_given(&mut self.0, now, token),
+                Err(error) => lifecycle::no_token(&mut self.0, now, error),
+            }
+        }
     }
 
     /// Notes input of a person, also where nothing was edited.
@@ -147,6 +169,15 @@ impl ClientCore {
 
     pub(crate) fn drop_draft(&mut self, client: ClientId) {
         self.0.parked.drop_draft(client);
+    }
+
+    /// Sets this client's state of awareness, or removes it.
+    pub(crate) fn set_awareness(
+        &mut self,
+        now: Moment,
+        state: Option<Map<String, Value>>,
+    ) -> Result<(), AwarenessStateError> {
+        self.0.awareness.set_own(now.monotonic, state)
     }
 
     // ---- steps of the connection ----
@@ -182,8 +213,8 @@ impl ClientCore {
     }
 
     /// Notes that the connection, or the attempt at one, is over.
-    pub(crate) fn lost(&mut self, now: Moment, code: Option<u16>, reason: String) {
-        lifecycle::lost(&mut self.0, now, code, reason);
+    pub(crate) fn lost(&mut self, now: Moment, cause: CloseCause) {
+        lifecycle::lost(&mut self.0, now, cause);
     }
 
     /// Returns the time from now until [`ClientCore::timeout`] is due, or `None` if only a frame or
@@ -191,7 +222,9 @@ impl ClientCore {
     pub(crate) fn next_timeout(&self, now: Moment) -> Option<Duration> {
         let connection = self.0.connection.next_deadline(now);
         let lease = self.0.locks.next_expiry(now);
-        [connection, lease].into_iter().flatten().min()
+        let is_open = self.0.connection.is_open();
+        let awareness = self.0.awareness.next_deadline(now.monotonic, is_open);
+        [connection, lease, awareness].into_iter().flatten().min()
     }
 
     /// Acts on a deadline that has passed. The end of a lease shows in the next
@@ -212,12 +245,13 @@ impl ClientCore {
     pub(crate) fn outgoing(&mut self, bytes: usize) -> Vec<SocketWrite> {
         if !self.0.out.has_frames() {
             lifecycle::send_unsent(&mut self.0);
+            lifecycle::send_awareness(&mut self.0);
         }
         self.0.out.take_frames(bytes)
     }
 
     pub(crate) fn has_outgoing(&self) -> bool {
-        self.0.out.has_frames() || self.0.copy.has_unsent()
+        self.0.out.has_frames() || self.0.copy.has_unsent() || lifecycle::owes_awareness(&self.0)
     }
 
     // ---- facts ----
@@ -234,6 +268,11 @@ impl ClientCore {
     /// Returns true if the copy is in step with the server and the locks are known.
     pub(crate) const fn is_ready(&self) -> bool {
         self.0.copy.is_synced() && self.0.connection.is_welcomed()
+    }
+
+    /// Returns true if the copy was in step, in a session, at any time.
+    pub(crate) const fn was_ready(&self) -> bool {
+        self.0.was_ready
     }
 
     /// Returns the reason why nothing more will come, once that is so.
@@ -291,6 +330,27 @@ impl ClientCore {
 
     pub(crate) const fn epoch(&self) -> Option<u32> {
         self.0.session.epoch()
+    }
+
+    pub(crate) const fn user(&self) -> &User {
+        &self.0.options.user
+    }
+
+    /// Returns this client's state of awareness.
+    pub(crate) fn own_awareness(&self) -> Option<&Map<String, Value>> {
+        self.0.awareness.own()
+    }
+
+    pub(crate) fn awareness_of(&self, client: ClientId) -> Option<&Value> {
+        self.0.awareness.of(client)
+    }
+
+    pub(crate) fn awareness_of_others(&self) -> impl Iterator<Item = (ClientId, &Value)> {
+        self.0.awareness.others()
+    }
+
+    pub(crate) fn encode_awareness(&self) -> Bytes {
+        self.0.awareness.encode(self.client())
     }
 
     pub(crate) const fn timings(&self) -> Option<TimingsMs> {

@@ -16,12 +16,16 @@ const KEPT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
-/// Returns the URL of a document under `ws://host:port/ws`. A query in the base stays at the end.
+/// Returns the URL of a document under `ws://host:port/ws`, or `wss://`. A query in the base stays at the end.
 pub(crate) fn document_url(base: &str, document: &str) -> Result<Uri, AddressError> {
     if document.is_empty() || document.len() > MAX_NAME || document.chars().any(char::is_control) {
         return Err(AddressError::Document(document.to_owned()));
     }
-    if !base.starts_with("ws://") {
+    let secure = base.starts_with("wss://");
+    if secure && !cfg!(feature = "rustls") {
+        return Err(AddressError::NoTls(base.to_owned()));
+    }
+    if !secure && !base.starts_with("ws://") {
         return Err(AddressError::Scheme(base.to_owned()));
     }
     let (path, query) = match base.split_once('?') {
@@ -59,10 +63,12 @@ mod tests {
             document_url("http://a/ws", "d"),
             Err(AddressError::Scheme(_))
         ));
-        assert!(matches!(
-            document_url("wss://a/ws", "d"),
-            Err(AddressError::Scheme(_))
-        ));
+        let secure = document_url("wss://a/ws", "d");
+        if cfg!(feature = "rustls") {
+            assert_eq!(secure.unwrap().to_string(), "wss://a/ws/d");
+        } else {
+            assert!(matches!(secure, Err(AddressError::NoTls(_))));
+        }
         assert!(matches!(
             document_url("ws://", "d"),
             Err(AddressError::Malformed { .. })

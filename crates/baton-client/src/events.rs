@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use baton_sync::ClientId;
 use baton_sync::control_channel::{
     ErrorCode, FencingToken, HandoverReason, LockMode, LockView, Outcome, ParkView, PeerView, Right,
 };
 
+use crate::close_cause::CloseCause;
 use crate::draft::Draft;
+use crate::remote_change::RemoteChange;
 use crate::scope::LockScope;
 
 /// The state of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ConnectionStatus {
     /// An attempt is under way.
     Connecting,
@@ -22,6 +26,7 @@ pub enum ConnectionStatus {
 
 /// The next attempt after a connection has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ReconnectPolicy {
     /// The client reconnects by itself after this delay.
     After(Duration),
@@ -34,6 +39,7 @@ pub enum ReconnectPolicy {
 
 /// The permission to edit at a moment, with the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EditPermission {
     /// No: the locks are not known yet, or a fresh copy is not in step yet.
     Connecting,
@@ -66,6 +72,28 @@ pub enum EditPermission {
     Closed,
 }
 
+/// Says why editing is permitted or not.
+impl std::fmt::Display for EditPermission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Connecting => "the document or its locks are not known yet",
+            Self::Free => "the lock is free",
+            Self::FreeOffline => "the lock was free when the connection was lost",
+            Self::Holder => "this session holds the lock",
+            Self::Unconfirmed => "the server has not confirmed this session's lock for too long",
+            Self::Offered => "the lock is offered to this session and not granted yet",
+            Self::Releasing => "this session is giving the lock back",
+            Self::Draining => "the lock is about to pass on from this session",
+            Self::Theirs => "another session has the lock",
+            Self::Required => "only holders of a lock may edit this document",
+            Self::Advisory => "locks bind no session in this document",
+            Self::ReadOnly => "this session has no right to edit",
+            Self::Diverged => "an edit of this copy was parked",
+            Self::Closed => "the client has ended",
+        })
+    }
+}
+
 impl EditPermission {
     /// Returns true if editing is permitted.
     #[must_use]
@@ -79,6 +107,7 @@ impl EditPermission {
 
 /// The relation of this session to a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LockStatus {
     /// The locks are not known yet.
     Unknown,
@@ -136,6 +165,26 @@ impl std::fmt::Debug for LockRequest {
     }
 }
 
+/// Clients whose awareness changed: their Yjs client ids.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct AwarenessChange {
+    /// Clients that have a state now and had none.
+    pub added: Vec<ClientId>,
+    /// Clients that have another state now.
+    pub updated: Vec<ClientId>,
+    /// Clients that have no state any more.
+    pub removed: Vec<ClientId>,
+}
+
+impl AwarenessChange {
+    /// Returns true if nothing changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.updated.is_empty() && self.removed.is_empty()
+    }
+}
+
 /// An event. Events come in order; a receiver that reads too slowly misses the oldest.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -160,7 +209,10 @@ pub enum ClientEvent {
     /// The copy has all that the server had when it was asked, and stays in step from now on.
     Synced,
     /// Other sessions changed the document.
-    Changed,
+    Changed(RemoteChange),
+    /// The awareness of other clients changed
+    /// ([`Client::awareness`](crate::Client::awareness)).
+    Awareness(AwarenessChange),
     /// A peer came, changed, or left.
     Peer(PeerView),
     /// The locks or the queue changed.
@@ -281,10 +333,8 @@ pub enum ClientEvent {
     },
     /// The connection, or an attempt at one, ended.
     Closed {
-        /// The close code; `None` if there was no close frame.
-        code: Option<u16>,
-        /// The reason, for people.
-        reason: String,
+        /// The cause, with whose fault it is.
+        cause: CloseCause,
         /// The next attempt.
         reconnect: ReconnectPolicy,
     },

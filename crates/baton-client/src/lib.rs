@@ -134,10 +134,12 @@
 //! stories on virtual time.
 
 mod ack_tracker;
+mod awareness_handle;
 mod backoff;
 mod client;
 mod client_parks;
 mod client_state;
+mod close_cause;
 mod core;
 mod document_url;
 mod draft;
@@ -148,31 +150,48 @@ mod lease;
 mod lock_handle;
 mod lock_tracker;
 mod options;
+mod remote_change;
 pub mod sans_io;
 mod scope;
 mod socket_task;
 mod system_clock;
+#[cfg(feature = "rustls")]
+mod tls;
+mod token;
+mod transport;
 
 pub use crate::core::operation::ParkContent;
+pub use awareness_handle::{ClientAwareness, Cursor};
 pub use backoff::Backoff;
 pub use baton_sync::control_channel::{
     ErrorCode, FencingToken, GrantStatus, GrantView, HandoverReason, LockMode, LockView, Outcome,
     ParkCause, ParkPart, ParkStatus, ParkView, PartKind, PeerStatus, PeerView, Right, TimingsMs,
     User, Waiter,
 };
-pub use baton_sync::{self, yrs};
+pub use baton_sync::document::{TextChange, TextDelta};
+pub use baton_sync::{self, ClientId, yrs};
+pub use bytes;
 pub use client::Client;
+pub use close_cause::{CloseCause, CloseMeaning};
 pub use draft::{Draft, DraftLocation};
 pub use error::{
-    AddressError, ClientEnded, ConnectError, EditError, OperationError, ShowParkError,
+    AddressError, AwarenessStateError, ClientEnded, ConnectError, CursorError, EditError,
+    HeaderError, OperationError, ShowParkError,
 };
 pub use events::{
-    ClientEvent, ConnectionStatus, EditPermission, LockRequest, LockStatus, ReconnectPolicy,
-    Visibility,
+    AwarenessChange, ClientEvent, ConnectionStatus, EditPermission, LockRequest, LockStatus,
+    ReconnectPolicy, Visibility,
 };
 pub use lock_handle::Lock;
 pub use options::{
-    ClaimPolicy, ClientOptions, ClientRole, ClientToken, ClientTokenError, DivergencePolicy,
-    ResumeTicket, UserSecret, UserSecretError,
+    ClaimPolicy, ClientOptions, ClientRole, DivergencePolicy, ResumeTicket, UserSecret,
+    UserSecretError,
 };
+pub use remote_change::RemoteChange;
+#[cfg(feature = "rustls")]
+pub use rustls;
 pub use scope::{LockScope, LockScopeError};
+pub use serde_json;
+#[cfg(feature = "rustls")]
+pub use tls::{TlsConfig, TlsError};
+pub use token::{ClientToken, ClientTokenError, TokenPlacement, TokenSource, TokenSourceError};

@@ -3,14 +3,26 @@
 use std::time::Duration;
 
 use baton_sync::control_channel::{FencingToken, User};
+use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::backoff::Backoff;
+use crate::error::HeaderError;
+#[cfg(feature = "rustls")]
+use crate::tls::TlsConfig;
+use crate::token::{ClientToken, TokenPlacement, TokenSource};
 
-/// Longest token, in bytes. A server takes no longer one.
-const MAX_TOKEN: usize = 8 * 1024;
+/// Headers that the handshake itself sets.
+const OWN_HEADERS: [&str; 5] = [
+    "connection",
+    "content-length",
+    "host",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// The reaction to an offer of a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum ClaimPolicy {
     /// The client claims it at once.
     #[default]
@@ -23,6 +35,7 @@ pub enum ClaimPolicy {
 
 /// The part that a session has when locks pass on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum ClientRole {
     /// The session may hold locks. It may be offered the lock of a holder that goes offline,
     /// without having asked.
@@ -35,6 +48,7 @@ pub enum ClientRole {
 /// The reaction to a parked edit. Later edits of the same copy build on it, so the server cannot
 /// take them either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum DivergencePolicy {
     /// The client keeps the copy as a [`Draft`](crate::Draft), and continues with a fresh one in
     /// the same session ([`ClientEvent::Diverged`](crate::ClientEvent::Diverged)).
@@ -80,48 +94,11 @@ impl std::fmt::Debug for UserSecret {
     }
 }
 
-/// A token that a server with authentication asks for.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ClientToken(String);
-
-/// A text that no server takes as a token. The caller's fault; nothing changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a token has 1 to 8192 visible ASCII characters, and this text has others; pass it exactly as its issuer made it"
-)]
-pub struct ClientTokenError;
-
-impl ClientToken {
-    /// Takes a token as its issuer made it.
-    ///
-    /// # Errors
-    /// [`ClientTokenError`]: the text is empty or too long, or cannot stand in a header of HTTP.
-    pub fn new(token: impl Into<String>) -> Result<Self, ClientTokenError> {
-        let token = token.into();
-        let is_usable = token.bytes().all(|byte| byte.is_ascii_graphic());
-        if is_usable && (1..=MAX_TOKEN).contains(&token.len()) {
-            Ok(Self(token))
-        } else {
-            Err(ClientTokenError)
-        }
-    }
-
-    pub(crate) fn secret(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Leaves out the secret, so that the output may be logged.
-impl std::fmt::Debug for ClientToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ClientToken(..)")
-    }
-}
-
 /// Resumes a session that another client had before ([`Client::ticket`](crate::Client::ticket)).
 ///
 /// It holds a secret that works once: the first client that shows it has the session.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ResumeTicket {
     /// The session.
     pub session: u64,
@@ -129,6 +106,18 @@ pub struct ResumeTicket {
     pub token: String,
     /// The grants that the session held.
     pub fences: Vec<FencingToken>,
+}
+
+impl ResumeTicket {
+    /// Returns the ticket of these parts, which another process kept.
+    #[must_use]
+    pub fn new(session: u64, token: impl Into<String>, fences: Vec<FencingToken>) -> Self {
+        Self {
+            session,
+            token: token.into(),
+            fences,
+        }
+    }
 }
 
 /// Leaves out the secret, so that the output may be logged.
@@ -142,15 +131,32 @@ impl std::fmt::Debug for ResumeTicket {
 }
 
 /// The options of a client; see [`ClientOptions::new`] for the defaults.
+///
+/// ```
+/// use baton_client::{ClientOptions, ClientRole, ClientToken, User};
+///
+/// let options = ClientOptions::new("ws://localhost:8080/ws", "letter")
+///     .with_user(User { name: "Ann".to_owned(), ..User::default() })
+///     .with_token(ClientToken::new("eyJhbGciOi...")?)
+///     .with_role(ClientRole::Observer)
+///     .with_header("x-region", "north")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ClientOptions {
-    /// The base URL of the documents: `ws://host:port/ws`.
+    /// The base URL of the documents: `ws://host:port/ws`, or `wss://` with the feature `rustls`.
+    /// A query stays in the address of each document.
     pub url: String,
     /// The name of the document: 1 to 1024 bytes, no control characters; slashes are allowed.
     pub document: String,
-    /// The token that the server asks for. It is sent in a header, which no log shows;
-    /// [`Client::refresh_token`](crate::Client::refresh_token) replaces it.
+    /// The token that the server asks for; [`Client::refresh_token`](crate::Client::refresh_token)
+    /// replaces it.
     pub token: Option<ClientToken>,
+    /// Gets a token when there is none, when the one at hand expires, and once after a refused one.
+    pub token_source: Option<TokenSource>,
+    /// The part of the handshake that carries the token.
+    pub token_placement: TokenPlacement,
     /// The name and colour that others see.
     pub user: User,
     /// The secret shared by the clients of one user. `None`: this client is a user of its own.
@@ -166,6 +172,10 @@ pub struct ClientOptions {
     /// An earlier copy of the document ([`Client::snapshot`](crate::Client::snapshot)); empty for
     /// none.
     pub copy: Vec<u8>,
+    /// Root types whose texts are watched: the changes that others make to them, and to texts
+    /// inside of them, come with [`ClientEvent::Changed`](crate::ClientEvent::Changed). A watched
+    /// root type without a known type becomes a text.
+    pub watched_texts: Vec<String>,
     /// The epoch that `copy` belongs to ([`Client::epoch`](crate::Client::epoch)). The server turns
     /// away a copy from before it was restored from a backup (close code 4410).
     pub epoch: Option<u32>,
@@ -181,6 +191,10 @@ pub struct ClientOptions {
     pub max_queued: usize,
     /// Most events kept for a receiver that has not read them; a slower one misses the oldest.
     pub event_capacity: usize,
+    /// The certificates to believe in; `None` for those of the platform.
+    #[cfg(feature = "rustls")]
+    pub tls: Option<TlsConfig>,
+    pub(crate) headers: HeaderMap,
 }
 
 impl ClientOptions {
@@ -193,6 +207,8 @@ impl ClientOptions {
             url: url.into(),
             document: document.into(),
             token: None,
+            token_source: None,
+            token_placement: TokenPlacement::default(),
             user: User::default(),
             user_key: None,
             role: ClientRole::default(),
@@ -200,13 +216,129 @@ impl ClientOptions {
             divergence: DivergencePolicy::default(),
             resume: None,
             copy: Vec::new(),
+            watched_texts: Vec::new(),
             epoch: None,
             backoff: Backoff::default(),
             silent_after: Duration::from_secs(10),
             max_message: 64 * 1024 * 1024,
             max_queued: 8 * 1024 * 1024,
             event_capacity: 1024,
+            #[cfg(feature = "rustls")]
+            tls: None,
+            headers: HeaderMap::new(),
         }
+    }
+
+    /// Sets [`ClientOptions::user`].
+    #[must_use]
+    pub fn with_user(mut self, user: User) -> Self {
+        self.user = user;
+        self
+    }
+
+    /// Sets [`ClientOptions::user_key`].
+    #[must_use]
+    pub fn with_user_key(mut self, key: UserSecret) -> Self {
+        self.user_key = Some(key);
+        self
+    }
+
+    /// Sets [`ClientOptions::token`].
+    #[must_use]
+    pub fn with_token(mut self, token: ClientToken) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// Sets [`ClientOptions::token_source`].
+    #[must_use]
+    pub fn with_token_source(mut self, source: TokenSource) -> Self {
+        self.token_source = Some(source);
+        self
+    }
+
+    /// Sets [`ClientOptions::token_placement`].
+    #[must_use]
+    pub const fn with_token_placement(mut self, placement: TokenPlacement) -> Self {
+        self.token_placement = placement;
+        self
+    }
+
+    /// Sets [`ClientOptions::role`].
+    #[must_use]
+    pub const fn with_role(mut self, role: ClientRole) -> Self {
+        self.role = role;
+        self
+    }
+
+    /// Sets [`ClientOptions::claim`].
+    #[must_use]
+    pub const fn with_claim(mut self, claim: ClaimPolicy) -> Self {
+        self.claim = claim;
+        self
+    }
+
+    /// Sets [`ClientOptions::divergence`].
+    #[must_use]
+    pub const fn with_divergence(mut self, divergence: DivergencePolicy) -> Self {
+        self.divergence = divergence;
+        self
+    }
+
+    /// Sets [`ClientOptions::resume`].
+    #[must_use]
+    pub fn with_resume(mut self, ticket: ResumeTicket) -> Self {
+        self.resume = Some(ticket);
+        self
+    }
+
+    /// Sets [`ClientOptions::copy`] and [`ClientOptions::epoch`].
+    #[must_use]
+    pub fn with_copy(mut self, copy: impl Into<Vec<u8>>, epoch: Option<u32>) -> Self {
+        self.copy = copy.into();
+        self.epoch = epoch;
+        self
+    }
+
+    /// Adds a root type to [`ClientOptions::watched_texts`].
+    #[must_use]
+    pub fn with_watched_text(mut self, root: impl Into<String>) -> Self {
+        self.watched_texts.push(root.into());
+        self
+    }
+
+    /// Sets [`ClientOptions::backoff`].
+    #[must_use]
+    pub const fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Sets [`ClientOptions::tls`].
+    #[cfg(feature = "rustls")]
+    #[must_use]
+    pub fn with_tls(mut self, tls: impl Into<TlsConfig>) -> Self {
+        self.tls = Some(tls.into());
+        self
+    }
+
+    /// Adds a header to each request for a WebSocket, in place of one with the same name. Its
+    /// value is never shown in debug output. A token in [`TokenPlacement::Header`] takes the place
+    /// of `Authorization`.
+    ///
+    /// # Errors
+    /// [`HeaderError`]: the name or the value is none, or the handshake sets this header itself.
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| HeaderError::Name(name.to_owned()))?;
+        if OWN_HEADERS.contains(&name.as_str()) || name.as_str().starts_with("sec-websocket-") {
+            return Err(HeaderError::Reserved(name.to_string()));
+        }
+        let mut value =
+            HeaderValue::from_str(value).map_err(|_| HeaderError::Value(name.to_string()))?;
+        value.set_sensitive(true);
+        self.headers.insert(name, value);
+        Ok(self)
     }
 }
 
@@ -225,10 +357,18 @@ mod tests {
     }
 
     #[test]
-    fn a_token_can_stand_in_a_header() {
-        for wrong in ["", "a b", "a\r\nx: y", "\u{e9}", &"x".repeat(8193)] {
-            assert_eq!(ClientToken::new(wrong), Err(ClientTokenError), "{wrong}");
+    fn a_header_is_checked_and_its_value_never_shown() {
+        let options = ClientOptions::new("ws://a/ws", "d");
+        let options = options.with_header("X-Key", "a secret").unwrap();
+        assert_eq!(options.headers["x-key"], "a secret");
+        assert!(!format!("{options:?}").contains("a secret"));
+        for own in ["Host", "upgrade", "Sec-WebSocket-Protocol"] {
+            let refused = options.clone().with_header(own, "x").unwrap_err();
+            assert_eq!(refused, HeaderError::Reserved(own.to_ascii_lowercase()));
         }
-        assert!(ClientToken::new("x".repeat(8192)).is_ok());
+        let name = options.clone().with_header("a b", "x").unwrap_err();
+        assert_eq!(name, HeaderError::Name("a b".to_owned()));
+        let value = options.with_header("a", "x\r\ny: z").unwrap_err();
+        assert_eq!(value, HeaderError::Value("a".to_owned()));
     }
 }

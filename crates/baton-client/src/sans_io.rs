@@ -6,7 +6,8 @@
 //! 2. takes the events and answers of [`SansIoClient::take_output`],
 //! 3. connects, if [`SansIoClient::phase`] is [`ConnectionPhase::Connecting`] under a new
 //!    [`SansIoClient::attempt`],
-//! 4. calls [`SansIoClient::timeout`] once [`SansIoClient::next_timeout`] has passed.
+//! 4. asks [`ClientOptions::token_source`], if [`SansIoClient::token_question`] has a new number,
+//! 5. calls [`SansIoClient::timeout`] once [`SansIoClient::next_timeout`] has passed.
 //!
 //! [`Client`](crate::Client) does the same over a WebSocket.
 //!
@@ -32,12 +33,14 @@ use std::time::Duration;
 use baton_sync::control_channel::{FencingToken, LockView, ParkView};
 use baton_sync::{ApplyError, ClientId, Document, yrs};
 
+use crate::close_cause::CloseCause;
 use crate::core::ClientCore;
 use crate::core::operation::{Asked, Guard};
 use crate::error::{ClientEnded, EditError, OperationError};
 use crate::events::{EditPermission, LockStatus};
 use crate::options::{ClientOptions, ResumeTicket};
 use crate::scope::LockScope;
+use crate::token::{ClientToken, TokenSourceError};
 
 pub use crate::core::connection::ConnectionPhase;
 pub use crate::core::operation::{Operation, ParkContent, ParkDecision, Reply};
@@ -92,10 +95,9 @@ impl SansIoClient {
         self.0.heard(now);
     }
 
-    /// Notes that the connection, or the attempt at one, is over; `code` if there was a close
-    /// frame.
-    pub fn lost(&mut self, now: Moment, code: Option<u16>, reason: String) {
-        self.0.lost(now, code, reason);
+    /// Notes that the connection, or the attempt at one, is over.
+    pub fn lost(&mut self, now: Moment, cause: CloseCause) {
+        self.0.lost(now, cause);
     }
 
     /// Acts on the time that has passed. Early calls are harmless.
@@ -154,6 +156,29 @@ impl SansIoClient {
             Asked::Nonce(nonce) => Ok(Some(nonce)),
             Asked::Known(answer) => answer.map(|_| None),
         }
+    }
+
+    /// Returns the token to open the next connection with.
+    #[must_use]
+    pub const fn token(&self) -> Option<&ClientToken> {
+        self.0.token()
+    }
+
+    /// Returns the number of the question for a token that waits for
+    /// [`SansIoClient::answer_token`].
+    #[must_use]
+    pub fn token_question(&self) -> Option<u64> {
+        self.0.token_question()
+    }
+
+    /// Answers the question for a token. An answer to an earlier question is ignored.
+    pub fn answer_token(
+        &mut self,
+        now: Moment,
+        question: u64,
+        answer: Result<ClientToken, TokenSourceError>,
+    ) {
+        self.0.answer_token(now, question, answer);
     }
 
     /// Claims an offer. Nothing happens if it is over.
@@ -283,7 +308,7 @@ impl SansIoClient {
 /// Leaves out the content, so that the output may be logged.
 impl std::fmt::Debug for SansIoClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Machine")
+        f.debug_struct("SansIoClient")
             .field("session", &self.session())
             .field("phase", &self.phase())
             .field("lock", &self.lock_status(&LockScope::whole()))

@@ -8,23 +8,18 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::time::sleep;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::handshake::client::Request;
-use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
-use tokio_tungstenite::tungstenite::http::{Error as HttpError, HeaderValue, Uri};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use crate::client_state::ClientState;
+use crate::close_cause::CloseCause;
 use crate::core::ClientCore;
 use crate::core::connection::ConnectionPhase;
 use crate::core::outputs::SocketWrite;
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+use crate::token::TokenSource;
+use crate::transport::{Socket, Transport, cause};
 
 /// A connection that a new one replaces. It stays open until the server has welcomed the new one:
 /// dropped earlier it would count as lost, and without a grace time its locks would pass on.
@@ -33,41 +28,62 @@ type Predecessor = Option<(SplitSink<Socket, Message>, SplitStream<Socket>)>;
 /// Most bytes written between two flushes.
 const BATCH: usize = 256 * 1024;
 
-/// Bytes of the socket's read buffer. The library's default is 128 KiB for each connection.
-const READ_BUFFER: usize = 16 * 1024;
-
-/// The end of a connection.
-struct End {
-    code: Option<u16>,
-    reason: String,
-}
-
-impl End {
-    fn of(error: &Error) -> Self {
-        Self {
-            code: None,
-            reason: error.to_string(),
-        }
+/// Runs the client until it has ended. `tokens` answers the core's questions for a token.
+pub(crate) async fn run(
+    state: Arc<ClientState>,
+    transport: Transport,
+    tokens: Option<TokenSource>,
+) {
+    tokio::select! {
+        () = stay_connected(&state, &transport) => {}
+        () = answer_token_questions(&state, tokens) => {}
     }
 }
 
-/// Runs the client until it has ended. `max_message` bounds a message, in bytes.
-pub(crate) async fn run(state: Arc<ClientState>, address: Uri, max_message: usize) {
+async fn stay_connected(state: &ClientState, transport: &Transport) {
     let mut before = None;
     loop {
         match state.peek(|core| core.phase()) {
             ConnectionPhase::Over => return,
             ConnectionPhase::Connecting => {
-                before = attempt(&state, &address, max_message, before).await;
+                before = attempt(state, transport, before).await;
             }
+            ConnectionPhase::AwaitingToken => pause(state).await,
             ConnectionPhase::Idle
             | ConnectionPhase::Waiting
             | ConnectionPhase::Open
             | ConnectionPhase::Retiring
             | ConnectionPhase::Leaving => {
                 before = None;
-                pause(&state).await;
+                pause(state).await;
             }
+        }
+    }
+}
+
+/// Asks the source whenever the core has a question. Never returns.
+async fn answer_token_questions(state: &ClientState, tokens: Option<TokenSource>) {
+    let Some(tokens) = tokens else {
+        return std::future::pending().await;
+    };
+    let mut steps = state.steps();
+    loop {
+        let Some(question) = state.peek(ClientCore::token_question) else {
+            // The sender lives as long as the state.
+            let _ = steps.changed().await;
+            continue;
+        };
+        let mut later = state.steps();
+        let given_up = async {
+            while state.peek(ClientCore::token_question) == Some(question) {
+                let _ = later.changed().await;
+            }
+        };
+        tokio::select! {
+            answer = tokens.ask() => {
+                state.act(|core, now| core.answer_token(now, question, answer));
+            }
+            () = given_up => {}
         }
     }
 }
@@ -85,12 +101,7 @@ async fn pause(state: &ClientState) {
 
 /// Makes one attempt and serves the connection until its end. Returns the connection if a new one
 /// is to replace it.
-async fn attempt(
-    state: &ClientState,
-    address: &Uri,
-    max_message: usize,
-    before: Predecessor,
-) -> Predecessor {
+async fn attempt(state: &ClientState, transport: &Transport, before: Predecessor) -> Predecessor {
     let attempt = state.peek(|core| core.attempt());
     let given_up = async {
         while state
@@ -99,53 +110,31 @@ async fn attempt(
             pause(state).await;
         }
     };
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .max_message_size(Some(max_message))
-        .max_frame_size(Some(max_message));
-    // Small writes leave at once.
-    let no_delay = true;
+    let token = state.peek(|core| core.token().cloned());
     // On the heap, because the handshake's state is large and short-lived.
-    let connecting = async {
-        let request = request(state, address)?;
-        connect_async_with_config(request, Some(config), no_delay).await
-    };
-    let connecting = Box::pin(connecting);
+    let connecting = Box::pin(transport.open(token.as_ref()));
     let connected = tokio::select! {
         connected = connecting => connected,
         () = given_up => return None,
     };
     match connected {
-        Ok((socket, _)) => {
+        Ok(socket) => {
             state.act(|core, now| core.opened(now));
             let mut halves = socket.split();
             let end = serve(state, &mut halves, before, attempt).await;
             state.act(|core, now| {
                 if core.attempt() == attempt {
-                    core.lost(now, end.code, end.reason);
+                    core.lost(now, end);
                 }
             });
             let renewed = state.peek(|core| core.phase() == ConnectionPhase::Connecting);
             renewed.then_some(halves)
         }
-        Err(error) => {
-            state.act(|core, now| core.lost(now, None, error.to_string()));
+        Err(cause) => {
+            state.act(|core, now| core.lost(now, cause));
             None
         }
     }
-}
-
-/// Returns the handshake, with the token of this moment.
-fn request(state: &ClientState, address: &Uri) -> Result<Request, Error> {
-    let mut request = address.into_client_request()?;
-    let token = state.peek(|core| core.token().cloned());
-    if let Some(token) = token {
-        let value = format!("Bearer {}", token.secret());
-        let mut value = HeaderValue::try_from(value).map_err(HttpError::from)?;
-        value.set_sensitive(true);
-        request.headers_mut().insert(AUTHORIZATION, value);
-    }
-    Ok(request)
 }
 
 /// Reads and writes until one of the two ends, or the core gives the connection up.
@@ -154,7 +143,7 @@ async fn serve(
     (sink, stream): &mut (SplitSink<Socket, Message>, SplitStream<Socket>),
     before: Predecessor,
     attempt: u64,
-) -> End {
+) -> CloseCause {
     let stale = async {
         let open = [
             ConnectionPhase::Open,
@@ -170,13 +159,13 @@ async fn serve(
     let writing = async {
         match write(state, sink).await {
             Ok(()) => std::future::pending().await,
-            Err(error) => End::of(&error),
+            Err(error) => cause(&error),
         }
     };
     tokio::select! {
         end = read(state, stream, before) => end,
         end = writing => end,
-        () = stale => End { code: None, reason: "given up by this client".to_owned() },
+        () = stale => CloseCause::Left,
     }
 }
 
@@ -184,7 +173,7 @@ async fn read(
     state: &ClientState,
     stream: &mut SplitStream<Socket>,
     mut before: Predecessor,
-) -> End {
+) -> CloseCause {
     let mut closed = None;
     loop {
         match stream.next().await {
@@ -197,23 +186,18 @@ async fn read(
             Some(Ok(Message::Close(frame))) => {
                 // Reading further sends the answer to the close frame; then the stream ends.
                 closed = Some(frame.map_or_else(
-                    || End {
-                        code: None,
-                        reason: "closed without a code".to_owned(),
-                    },
-                    |frame| End {
-                        code: Some(frame.code.into()),
+                    || CloseCause::Network("it was closed without a code".to_owned()),
+                    |frame| CloseCause::Closed {
+                        code: frame.code.into(),
                         reason: frame.reason.to_string(),
                     },
                 ));
             }
             Some(Ok(_)) => state.act(|core, now| core.heard(now)),
-            Some(Err(error)) => return closed.unwrap_or_else(|| End::of(&error)),
+            Some(Err(error)) => return closed.unwrap_or_else(|| cause(&error)),
             None => {
-                return closed.unwrap_or_else(|| End {
-                    code: None,
-                    reason: "the connection ended".to_owned(),
-                });
+                return closed
+                    .unwrap_or_else(|| CloseCause::Network("the connection ended".to_owned()));
             }
         }
     }

@@ -420,12 +420,11 @@ async fn watch_saves(
 fn seen(event: ClientEvent) -> Seen {
     Seen::This(match event {
         ClientEvent::Welcome { session, resumed } => What::Welcome { session, resumed },
-        ClientEvent::Closed {
-            code,
-            reason,
-            reconnect,
-        } => {
-            let closed = What::Closed { code, reason };
+        ClientEvent::Closed { cause, reconnect } => {
+            let closed = What::Closed {
+                code: cause.code(),
+                reason: cause.to_string(),
+            };
             if reconnect == ReconnectPolicy::Never {
                 let reason = "the server turned this copy away for good".to_owned();
                 return Seen::TheEnd(vec![closed, What::Refused { reason }]);
@@ -517,7 +516,7 @@ pub(crate) async fn probe(
                     open = true;
                     until = Instant::now() + PROBE;
                 }
-                Ok(ClientEvent::Closed { reason, .. }) => last = reason,
+                Ok(ClientEvent::Closed { cause, .. }) => last = cause.to_string(),
                 _ => {}
             },
             // It may have opened before anybody listened for that: on a busy machine once in a while.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use baton_client::sans_io::{ConnectionPhase, Moment, SansIoClient, SocketWrite};
 use baton_client::{
-    Backoff, ClaimPolicy, ClientEnded, ClientEvent, ClientOptions, ClientRole, DivergencePolicy,
+    ClaimPolicy, ClientEnded, ClientEvent, ClientOptions, ClientRole, DivergencePolicy,
     FencingToken, ResumeTicket,
 };
 use baton_sync::ClientId;
@@ -63,17 +63,13 @@ impl World {
     pub(crate) fn open_tab(&mut self, person: usize, luggage: Luggage) {
         let author = self.ledger.copy();
         let now = self.people[person].moment(self.now);
-        let options = ClientOptions {
-            role: luggage.role,
-            claim: luggage.claim,
-            divergence: luggage.divergence,
-            user_key: self.people[person].user.clone(),
-            resume: luggage.ticket,
-            copy: luggage.copy,
-            epoch: luggage.epoch,
-            backoff: Backoff::default(),
-            ..ClientOptions::new("ws://sim/ws", "d")
-        };
+        let mut options = ClientOptions::new("ws://sim/ws", "d")
+            .with_role(luggage.role)
+            .with_claim(luggage.claim)
+            .with_divergence(luggage.divergence)
+            .with_copy(luggage.copy, luggage.epoch);
+        options.user_key = self.people[person].user.clone();
+        options.resume = luggage.ticket;
         let (role, claim, divergence) = (options.role, options.claim, options.divergence);
         // What a copy brings beyond the document was typed under who knows what.
         let under = if options.copy.is_empty() {
@@ -251,12 +247,13 @@ impl World {
                     self.after(2, 80, Action::Attempt(person, attempt));
                 }
             }
-            ConnectionPhase::Idle | ConnectionPhase::Waiting => self.hang_up(person),
             ConnectionPhase::Over => {
                 self.hang_up(person);
                 self.put_away(person, if diverged { Fate::Draft } else { Fate::Alive });
                 return;
             }
+            // Idle, or waiting: there is no connection.
+            _ => self.hang_up(person),
         }
         if ready {
             self.drop_before(person);

@@ -2,6 +2,7 @@
 //!
 //! Owns the moments at which something arrives, and who is there to take it.
 
+use baton_client::CloseCause;
 use baton_room::{Arrival, ResumeToken};
 use baton_sync::control_channel::ClientMessage;
 use baton_sync::y_websocket::{self, Message};
@@ -69,7 +70,11 @@ impl World {
         self.drop_before(person);
         if self.people[person].tab().is_some() {
             let reason = "the connection ended".to_owned();
-            self.with_tab(person, |machine, now| machine.lost(now, code, reason));
+            let cause = match code {
+                Some(code) => CloseCause::Closed { code, reason },
+                None => CloseCause::Network(reason),
+            };
+            self.with_tab(person, |machine, now| machine.lost(now, cause));
         } else {
             self.page_lost(person, code);
         }

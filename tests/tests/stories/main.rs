@@ -6,6 +6,7 @@ mod access_matrix;
 mod awareness;
 mod backup;
 mod chaos;
+mod client_connects;
 mod client_locks;
 mod client_parks;
 mod compressed;

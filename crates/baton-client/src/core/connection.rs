@@ -7,6 +7,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 
 use crate::backoff::Backoff;
+use crate::close_cause::CloseCause;
 use crate::dual_clock::Moment;
 
 /// Longest wait for the last frames to leave and for the server's answer to a close frame.
@@ -15,13 +16,22 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Longest wait for a copy that was set aside to become durable in its park.
 const RETIREMENT: Duration = Duration::from_secs(2);
 
+/// Longest wait for a token of the program.
+const TOKEN_WAIT: Duration = Duration::from_secs(30);
+
+/// Longest wait for which a server may ask with `Retry-After`.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
+
 /// The state of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ConnectionPhase {
     /// The program wants no connection.
     Idle,
     /// The next attempt waits for its delay.
     Waiting,
+    /// The next attempt waits for a token of the program.
+    AwaitingToken,
     /// A connection attempt is under way.
     Connecting,
     /// The socket is open.
@@ -62,6 +72,8 @@ pub(super) enum LeaveStep {
 pub(super) enum PassedDeadline {
     /// The delay before the next attempt is over.
     Retry,
+    /// The program's source gave no token.
+    Token,
     /// The copy that was set aside had its time to become durable.
     Retirement,
     /// The server sent nothing for too long.
@@ -80,6 +92,7 @@ pub(super) struct Connection {
     failures: u32,
     backoff: Backoff,
     retry_at: Duration,
+    token_by: Duration,
     leave_by: Duration,
     after_leaving: AfterLeaving,
     last_heard: Moment,
@@ -99,6 +112,7 @@ impl Connection {
             failures: 0,
             backoff,
             retry_at: Duration::ZERO,
+            token_by: Duration::ZERO,
             leave_by: Duration::ZERO,
             after_leaving: AfterLeaving::StayIdle,
             last_heard: now,
@@ -144,13 +158,11 @@ impl Connection {
         self.retired_after.is_some_and(|sent| messages >= sent)
     }
 
-    /// Starts an attempt if the program wants a connection and there is none. Returns true if an
-    /// attempt was started.
-    pub(super) fn connect(&mut self, now: Moment) -> bool {
+    /// Notes that the program wants a connection. Returns true if an attempt is to be started.
+    pub(super) fn connect(&mut self) -> bool {
         match self.phase {
             ConnectionPhase::Idle => {
                 self.failures = 0;
-                self.dial(now);
                 true
             }
             ConnectionPhase::Leaving if self.after_leaving == AfterLeaving::StayIdle => {
@@ -159,6 +171,12 @@ impl Connection {
             }
             _ => false,
         }
+    }
+
+    /// Waits for a token before the next attempt.
+    pub(super) fn await_token(&mut self, now: Moment) {
+        self.phase = ConnectionPhase::AwaitingToken;
+        self.token_by = now.monotonic + TOKEN_WAIT;
     }
 
     pub(super) const fn dial(&mut self, now: Moment) {
@@ -208,7 +226,10 @@ impl Connection {
                 LeaveStep::Nothing
             }
             ConnectionPhase::Over => LeaveStep::Nothing,
-            ConnectionPhase::Idle | ConnectionPhase::Waiting | ConnectionPhase::Connecting => {
+            ConnectionPhase::Idle
+            | ConnectionPhase::Waiting
+            | ConnectionPhase::AwaitingToken
+            | ConnectionPhase::Connecting => {
                 self.after_leaving = after;
                 LeaveStep::AlreadyGone
             }
@@ -225,14 +246,17 @@ impl Connection {
     }
 
     /// Draws the delay before the next attempt, after one that failed or a connection that ended
-    /// with this close code.
+    /// for this cause. A time that the server asks for comes on top, so that its clients do not all
+    /// return at once.
     pub(super) fn schedule_retry(
         &mut self,
         now: Moment,
-        code: Option<u16>,
+        cause: &CloseCause,
         rng: &mut SmallRng,
     ) -> Duration {
-        let delay = self.backoff.delay(self.failures, code, rng);
+        let asked = cause.retry_after().unwrap_or_default();
+        let drawn = self.backoff.delay(self.failures, cause.code(), rng);
+        let delay = asked.min(MAX_RETRY_AFTER) + drawn;
         self.failures = self.failures.saturating_add(1);
         self.retry_at = now.monotonic + delay;
         delay
@@ -247,7 +271,10 @@ impl Connection {
         self.retired_after = None;
         !matches!(
             before,
-            ConnectionPhase::Idle | ConnectionPhase::Waiting | ConnectionPhase::Over
+            ConnectionPhase::Idle
+                | ConnectionPhase::Waiting
+                | ConnectionPhase::AwaitingToken
+                | ConnectionPhase::Over
         )
     }
 
@@ -259,6 +286,7 @@ impl Connection {
             .saturating_sub(now.since(&self.last_heard));
         match self.phase {
             ConnectionPhase::Waiting => Some(self.retry_at.saturating_sub(now.monotonic)),
+            ConnectionPhase::AwaitingToken => Some(self.token_by.saturating_sub(now.monotonic)),
             ConnectionPhase::Connecting | ConnectionPhase::Open => Some(silent),
             ConnectionPhase::Retiring => Some(leave.min(silent)),
             ConnectionPhase::Leaving => Some(leave),
@@ -271,6 +299,9 @@ impl Connection {
         match self.phase {
             ConnectionPhase::Waiting if now.monotonic >= self.retry_at => {
                 Some(PassedDeadline::Retry)
+            }
+            ConnectionPhase::AwaitingToken if now.monotonic >= self.token_by => {
+                Some(PassedDeadline::Token)
             }
             ConnectionPhase::Retiring if now.monotonic >= self.leave_by => {
                 Some(PassedDeadline::Retirement)

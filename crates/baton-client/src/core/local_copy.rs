@@ -2,16 +2,20 @@
 //!
 //! Owns the copy, the client's half of the sync handshake, and the account of durable edits.
 
+use std::sync::Arc;
+
 use baton_sync::control_channel::ErrorCode;
 use baton_sync::{
-    ApplyError, ApplyOutcome, Broken, ClientId, Document, DocumentOptions, Judgement, StateVector,
-    scan, y_websocket, yrs,
+    ApplyError, ApplyOutcome, Broken, ClientId, Document, DocumentOptions, Judgement, Scan,
+    StateVector, scan, y_websocket, yrs,
 };
+use bytes::Bytes;
 
 use super::outputs::Outputs;
 use crate::ack_tracker::AckTracker;
 use crate::draft::{Draft, DraftLocation};
 use crate::events::ClientEvent;
+use crate::remote_change::RemoteChange;
 
 /// An update without content, for a Step1 that must not be answered with this copy's edits.
 const EMPTY_UPDATE: &[u8] = &[0, 0];
@@ -43,6 +47,8 @@ struct Handshake {
 pub(super) struct LocalCopy {
     client: ClientId,
     document: Document,
+    /// Root types whose texts are watched for changes.
+    watched: Arc<[String]>,
     acks: AckTracker,
     state: CopyState,
     /// True if the copy was loaded from the options: the server may lack some of that content.
@@ -56,11 +62,16 @@ pub(super) struct LocalCopy {
 }
 
 impl LocalCopy {
-    /// Creates a copy from its encoded content, which may be empty.
+    /// Creates a copy from its encoded content, which may be empty. Changes of others are reported
+    /// with those of the texts in the `watched` root types.
     ///
     /// # Errors
     /// The content is damaged.
-    pub(super) fn new(content: &[u8], client: ClientId) -> Result<Self, ApplyError> {
+    pub(super) fn new(
+        content: &[u8],
+        client: ClientId,
+        watched: Vec<String>,
+    ) -> Result<Self, ApplyError> {
         let options = DocumentOptions { client };
         let mut acks = AckTracker::default();
         let document = if content.is_empty() {
@@ -73,6 +84,7 @@ impl LocalCopy {
         Ok(Self {
             client,
             document,
+            watched: watched.into(),
             acks,
             state: CopyState::Current,
             was_loaded: !content.is_empty(),
@@ -193,21 +205,19 @@ impl LocalCopy {
         out: &mut Outputs,
     ) -> Result<(), ApplyError> {
         let scan = scan(update)?;
-        let applied = match self.document.apply_scanned(&scan) {
+        match self.apply(&scan, out) {
             Err(ApplyError::NotAdmitted(Judgement::Gap { .. })) => {
                 out.fault(
                     ErrorCode::Incomplete,
                     "the server's own document lacks some content; the complete part is used"
                         .to_owned(),
                 );
-                match self.document.state().closed_part(&scan) {
-                    Some(part) => self.document.apply(&part),
-                    None => Ok(ApplyOutcome::Known),
+                if let Some(part) = self.document.state().closed_part(&scan) {
+                    self.apply(&baton_sync::scan(&part)?, out)?;
                 }
             }
-            other => other,
-        };
-        report(applied?, out);
+            other => other?,
+        }
         self.handshake.awaiting_step2 = false;
         if !self.handshake.synced {
             self.handshake.synced = true;
@@ -225,8 +235,8 @@ impl LocalCopy {
         update: &[u8],
         out: &mut Outputs,
     ) -> Result<(), ApplyError> {
-        match self.document.apply(update) {
-            Ok(applied) => report(applied, out),
+        match self.apply(&scan(update)?, out) {
+            Ok(()) => {}
             Err(ApplyError::NotAdmitted(Judgement::Gap { .. } | Judgement::Astride { .. })) => {
                 // While a Step2 is on its way, updates may build on content that only it brings;
                 // it brings the updates as well.
@@ -236,6 +246,16 @@ impl LocalCopy {
                 }
             }
             Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Applies an update of others, and reports the change if it is one.
+    fn apply(&mut self, scan: &Scan<'_>, out: &mut Outputs) -> Result<(), ApplyError> {
+        let (applied, texts) = self.document.apply_watching(scan, &self.watched)?;
+        if applied == ApplyOutcome::Added {
+            let update = Bytes::copy_from_slice(scan.bytes());
+            out.event(ClientEvent::Changed(RemoteChange::new(update, texts)));
         }
         Ok(())
     }
@@ -277,6 +297,7 @@ impl LocalCopy {
         *self = Self {
             client,
             document: Document::new(&DocumentOptions { client }),
+            watched: Arc::clone(&self.watched),
             acks: AckTracker::default(),
             state: CopyState::Fresh,
             was_loaded: false,
@@ -305,11 +326,5 @@ impl LocalCopy {
             difference: self.document.diff(&since)?,
             location: DraftLocation::InDraft,
         })
-    }
-}
-
-fn report(applied: ApplyOutcome, out: &mut Outputs) {
-    if applied == ApplyOutcome::Added {
-        out.event(ClientEvent::Changed);
     }
 }

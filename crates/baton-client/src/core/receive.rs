@@ -14,10 +14,11 @@ use baton_sync::{ApplyError, ClientId, StateVector};
 use rand::RngExt;
 
 use super::connection::ConnectionPhase;
-use super::lifecycle::{end_broken, lost, renew, send_unsent};
+use super::lifecycle::{end_broken, lost, renew, report_awareness, send_unsent};
 use super::lock_messages;
 use super::operation::ParkContent;
 use super::state::CoreState;
+use crate::close_cause::CloseCause;
 use crate::dual_clock::Moment;
 use crate::events::{ClientEvent, Visibility};
 use crate::lock_tracker::{EditBlock, Welcomed};
@@ -28,6 +29,7 @@ use crate::options::{DivergencePolicy, ResumeTicket};
 const TYPES: &[&str] = &[
     "welcome",
     "rights",
+    "token-expiring",
     "beat",
     "peer",
     "lock",
@@ -91,13 +93,18 @@ pub(super) fn frame(core: &mut CoreState, now: Moment, frame: &[u8]) {
             message: format!("the server denies access: {reason}"),
             retry: false,
         }),
-        Ok(
-            Message::Awareness(_)
-            | Message::QueryAwareness
-            | Message::Barrier(_)
-            | Message::Unknown(_),
-        ) => {}
+        Ok(Message::Awareness(payload)) => awareness(core, now, payload),
+        Ok(Message::QueryAwareness) => core.awareness.queried(),
+        Ok(Message::Barrier(_) | Message::Unknown(_)) => {}
         Err(error) => give_up(core, now, &error.to_string()),
+    }
+}
+
+fn awareness(core: &mut CoreState, now: Moment, payload: &[u8]) {
+    let own = core.copy.client();
+    match core.awareness.receive(now.monotonic, own, payload) {
+        Ok(change) => report_awareness(core, change),
+        Err(error) => give_up(core, now, &format!("its awareness cannot be read: {error}")),
     }
 }
 
@@ -107,7 +114,7 @@ fn give_up(core: &mut CoreState, now: Moment, reason: &str) {
         ErrorCode::Protocol,
         format!("the server is at fault ({reason}); nothing was lost; this client reconnects"),
     );
-    lost(core, now, None, reason.to_owned());
+    lost(core, now, CloseCause::Protocol(reason.to_owned()));
 }
 
 fn step1(core: &mut CoreState, vector: &StateVector) {
@@ -151,12 +158,13 @@ fn applied(core: &mut CoreState, now: Moment, received: Result<(), ApplyError>) 
     }
 }
 
-/// Resets the delays between attempts once the server has both welcomed this client and sent its
+/// Notes that all is well, and resets the delays between attempts, once the server has both welcomed this client and sent its
 /// document. A server that welcomes and then sends rubbish is otherwise tried again at once for
 /// ever.
 fn note_health(core: &mut CoreState) {
     if core.copy.is_synced() && core.connection.is_welcomed() {
         core.connection.reset_failures();
+        core.was_ready = true;
     }
 }
 
@@ -203,6 +211,7 @@ fn server_message(core: &mut CoreState, now: Moment, message: ServerMessage) {
         ServerMessage::Rights { rights } => rights_changed(core, now, rights),
         ServerMessage::TokenExpiring { left_ms } => {
             let left = Duration::from_millis(left_ms);
+            core.tokens.ask();
             core.out.event(ClientEvent::TokenExpiring { left });
         }
         ServerMessage::Beat { n, confirmed } => beat(core, now, n, confirmed),
@@ -277,8 +286,7 @@ fn rights_changed(core: &mut CoreState, now: Moment, rights: Vec<Right>) {
         core.locks.right_lost();
     }
     if was_read_only && !core.session.is_read_only() && !core.copy.acks().all_durable() {
-        let reason = "this session may edit again; its unsaved edits are sent anew";
-        lost(core, now, None, reason.to_owned());
+        lost(core, now, CloseCause::RightsReturned);
     }
 }
 
@@ -295,6 +303,7 @@ fn welcomed(core: &mut CoreState, welcome: Welcome) {
     } = welcome;
     let session = ticket.session;
     let silent_after = Duration::from_millis(timings.server_silent_after);
+    core.tokens.welcomed();
     core.connection.welcomed(silent_after);
     note_health(core);
     core.session

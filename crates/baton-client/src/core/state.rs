@@ -6,6 +6,7 @@ use baton_sync::{ApplyError, ClientId};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
+use super::awareness_states::AwarenessStates;
 use super::connection::Connection;
 use super::local_copy::{CopyState, LocalCopy};
 use super::outputs::Outputs;
@@ -13,6 +14,7 @@ use super::parked_edits::ParkedEdits;
 use super::pending_requests::PendingRequests;
 use super::permission_events::PermissionEvents;
 use super::session_info::SessionInfo;
+use super::token_state::TokenState;
 use crate::dual_clock::Moment;
 use crate::error::ClientEnded;
 use crate::events::{EditPermission, Visibility};
@@ -30,10 +32,14 @@ pub(super) struct CoreState {
     pub(super) parked: ParkedEdits,
     pub(super) session: SessionInfo,
     pub(super) connection: Connection,
+    pub(super) tokens: TokenState,
+    pub(super) awareness: AwarenessStates,
     pub(super) out: Outputs,
     pub(super) rng: SmallRng,
     pub(super) last_input: Moment,
     pub(super) visibility: Visibility,
+    /// True once the copy was in step, in a session.
+    pub(super) was_ready: bool,
     pub(super) ended: Option<ClientEnded>,
 }
 
@@ -49,20 +55,24 @@ impl CoreState {
         now: Moment,
     ) -> Result<Self, ApplyError> {
         let content = std::mem::take(&mut options.copy);
+        let watched = std::mem::take(&mut options.watched_texts);
         // Above any nonce of a process that had this session before.
         let nonce = u64::try_from(now.wall.as_micros()).unwrap_or_default();
         Ok(Self {
-            copy: LocalCopy::new(&content, client)?,
+            copy: LocalCopy::new(&content, client, watched)?,
             locks: LockTracker::default(),
             permission_events: PermissionEvents::new(),
             pending: PendingRequests::new(nonce),
             parked: ParkedEdits::default(),
             session: SessionInfo::new(options.resume.take(), options.epoch),
             connection: Connection::new(options.backoff, options.silent_after, now),
+            tokens: TokenState::new(options.token.take(), options.token_source.is_some()),
+            awareness: AwarenessStates::default(),
             out: Outputs::new(options.max_queued),
             rng: SmallRng::seed_from_u64(seed),
             last_input: now,
             visibility: Visibility::default(),
+            was_ready: false,
             ended: None,
             options,
         })

@@ -1,5 +1,6 @@
 //! Stories of one client against a scripted server, on virtual time.
 
+mod awareness;
 mod compressed;
 mod divergence;
 mod document;
@@ -10,6 +11,7 @@ mod lock;
 mod regions;
 mod rights;
 mod script;
+mod tokens;
 
 use std::time::Duration;
 
@@ -27,9 +29,7 @@ use baton_sync::control_channel::{GrantStatus, ServerMessage};
 
 fn closes(events: &[ClientEvent]) -> Vec<(Option<u16>, ReconnectPolicy)> {
     let of = |event: &ClientEvent| match event {
-        ClientEvent::Closed {
-            code, reconnect, ..
-        } => Some((*code, *reconnect)),
+        ClientEvent::Closed { cause, reconnect } => Some((cause.code(), *reconnect)),
         _ => None,
     };
     events.iter().filter_map(of).collect()
@@ -172,7 +172,7 @@ fn final_codes_end_the_client_and_everything_that_waits() {
         );
         assert!(matches!(
             script.core.ended(),
-            Some(ClientEnded::Closed { code: Some(of), .. }) if of == code
+            Some(ClientEnded::Closed(cause)) if cause.code() == Some(code)
         ));
         assert_eq!(script.core.next_timeout(script.now), None);
         let late = script.asks_for(Operation::Acquire(LockScope::whole()));

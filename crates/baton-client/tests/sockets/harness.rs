@@ -15,14 +15,14 @@ use tokio::task::JoinHandle;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-pub(super) struct Running {
-    pub(super) server: Server,
-    pub(super) address: SocketAddr,
+pub(crate) struct Running {
+    pub(crate) server: Server,
+    pub(crate) address: SocketAddr,
     listening: JoinHandle<()>,
 }
 
 impl Running {
-    pub(super) async fn in_memory() -> Self {
+    pub(crate) async fn in_memory() -> Self {
         let log = Log::in_memory(LogOptions::default()).unwrap();
         Self::start(
             Settings::default(),
@@ -32,7 +32,7 @@ impl Running {
         .await
     }
 
-    pub(super) async fn stored(data: &Path, address: SocketAddr) -> Self {
+    pub(crate) async fn stored(data: &Path, address: SocketAddr) -> Self {
         let settings = Settings {
             drain_over: Span(Duration::from_millis(10)),
             ..Settings::default()
@@ -41,7 +41,7 @@ impl Running {
         Self::start(settings, log, address).await
     }
 
-    pub(super) async fn start(settings: Settings, log: Log, address: SocketAddr) -> Self {
+    pub(crate) async fn start(settings: Settings, log: Log, address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = Server::new(settings, log).unwrap();
@@ -54,14 +54,14 @@ impl Running {
         }
     }
 
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         within("the server to stop", self.server.shutdown())
             .await
             .unwrap();
         within("the port to be free", self.listening).await.unwrap();
     }
 
-    pub(super) fn options(&self, name: &str) -> ClientOptions {
+    pub(crate) fn options(&self, name: &str) -> ClientOptions {
         let mut options = ClientOptions::new(format!("ws://{}/ws", self.address), "a/b c");
         options.user = User {
             name: name.to_owned(),
@@ -71,14 +71,14 @@ impl Running {
         options
     }
 
-    pub(super) async fn join(&self, name: &str) -> Client {
+    pub(crate) async fn join(&self, name: &str) -> Client {
         let client = Client::connect(self.options(name)).unwrap();
         within("the first sync", client.synced()).await.unwrap();
         client
     }
 }
 
-pub(super) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
     match tokio::time::timeout(DEADLINE, wait).await {
         Ok(found) => found,
         Err(_) => panic!("waited in vain for {what}"),
@@ -86,7 +86,7 @@ pub(super) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
 }
 
 /// Waits for an event.
-pub(super) async fn hears<T>(
+pub(crate) async fn hears<T>(
     what: &str,
     events: &mut Receiver<ClientEvent>,
     mut look: impl FnMut(ClientEvent) -> Option<T>,
@@ -107,21 +107,21 @@ pub(super) async fn hears<T>(
     within(what, wait).await
 }
 
-pub(super) fn text(client: &Client) -> String {
+pub(crate) fn text(client: &Client) -> String {
     client
         .read(|txn| txn.get_text("t").map(|text| text.get_string(txn)))
         .unwrap()
         .unwrap_or_default()
 }
 
-pub(super) fn append(client: &Client, words: &str) {
+pub(crate) fn append(client: &Client, words: &str) {
     client
         .edit(|txn| txn.get_or_insert_text("t").push(txn, words))
         .unwrap();
 }
 
 /// Waits until both copies have the same text, of this length.
-pub(super) async fn agree(one: &Client, two: &Client, length: usize) {
+pub(crate) async fn agree(one: &Client, two: &Client, length: usize) {
     let mut events = (one.events(), two.events());
     let same = async {
         loop {
@@ -138,14 +138,14 @@ pub(super) async fn agree(one: &Client, two: &Client, length: usize) {
     within("the same text", same).await;
 }
 
-pub(super) fn text_of(draft: &Draft) -> String {
+pub(crate) fn text_of(draft: &Draft) -> String {
     let document = draft.document().unwrap();
     let text = document.read(|txn| txn.get_text("t").map(|text| text.get_string(txn)));
     text.unwrap().unwrap_or_default()
 }
 
 /// Waits until this copy contains these words.
-pub(super) async fn agree_that(client: &Client, words: &str) {
+pub(crate) async fn agree_that(client: &Client, words: &str) {
     let mut events = client.events();
     let wait = async {
         while !text(client).contains(words) {

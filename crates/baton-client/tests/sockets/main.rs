@@ -4,15 +4,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod awareness;
 mod harness;
+mod refusals;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use baton_client::yrs::{Text, WriteTxn};
 use baton_client::{
-    Client, ClientEnded, ClientEvent, DivergencePolicy, DraftLocation, EditPermission, LockStatus,
-    Outcome, PeerStatus, ReconnectPolicy,
+    Client, ClientEnded, ClientEvent, CloseCause, DivergencePolicy, DraftLocation, EditPermission,
+    LockStatus, Outcome, PeerStatus, ReconnectPolicy,
 };
 use baton_log::{Log, LogOptions};
 use baton_server::Settings;
@@ -94,9 +96,7 @@ async fn a_holder_survives_a_restart_of_the_server_and_so_do_its_edits() {
     let (session, mut events, mut of_ben) = (ann.session(), ann.events(), ben.events());
     running.stop().await;
     let going = |event| match event {
-        ClientEvent::Closed {
-            code, reconnect, ..
-        } => Some((code, reconnect)),
+        ClientEvent::Closed { cause, reconnect } => Some((cause.code(), reconnect)),
         _ => None,
     };
     let (code, reconnect) = hears("the end of the connection", &mut events, going).await;
@@ -136,7 +136,10 @@ async fn it_is_patient_until_the_server_is_there() {
     let ann = Client::connect(options).unwrap();
     let mut events = ann.events();
     hears("a failed attempt", &mut events, |event| match event {
-        ClientEvent::Closed { code: None, .. } => Some(()),
+        ClientEvent::Closed {
+            cause: CloseCause::Network(_),
+            ..
+        } => Some(()),
         _ => None,
     })
     .await;
@@ -225,13 +228,7 @@ async fn a_name_that_is_none_is_refused_for_good() {
     let ann = Client::connect(options).unwrap();
     let ended = within("the refusal", ann.synced()).await;
     assert!(
-        matches!(
-            ended,
-            Err(ClientEnded::Closed {
-                code: Some(4404),
-                ..
-            })
-        ),
+        matches!(&ended, Err(ClientEnded::Closed(cause)) if cause.code() == Some(4404)),
         "{ended:?}"
     );
     running.stop().await;

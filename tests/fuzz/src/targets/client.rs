@@ -6,7 +6,7 @@ use std::time::Duration;
 use baton_client::sans_io::{
     ConnectionPhase, Moment, Operation, ParkDecision, SansIoClient, SocketWrite,
 };
-use baton_client::{ClaimPolicy, ClientOptions, DivergencePolicy, LockScope};
+use baton_client::{ClaimPolicy, ClientOptions, CloseCause, DivergencePolicy, LockScope};
 use baton_sync::control_channel::ClientMessage;
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::yrs::{Text, WriteTxn};
@@ -93,7 +93,16 @@ fn take(machine: &mut SansIoClient, now: Moment, step: u8, body: &[u8]) {
         }
         13 => {
             let code = body.first_chunk().map(|code| u16::from_le_bytes(*code));
-            machine.lost(now, code, text().into_owned());
+            let reason = text().into_owned();
+            let cause = match code {
+                Some(status) if step & 16 == 0 => CloseCause::Refused {
+                    status,
+                    retry_after: None,
+                },
+                Some(code) => CloseCause::Closed { code, reason },
+                None => CloseCause::Network(reason),
+            };
+            machine.lost(now, cause);
         }
         15 => {
             let offers: Vec<_> = machine.offers().collect();

@@ -57,7 +57,7 @@ fn refused(frame: &[u8], max_message: usize) -> String {
         _ => None,
     });
     let reason = events.iter().find_map(|event| match event {
-        ClientEvent::Closed { reason, .. } => Some(reason.clone()),
+        ClientEvent::Closed { cause, .. } => Some(cause.to_string()),
         _ => None,
     });
     assert!(fault.expect("a fault").contains("the server is at fault"));

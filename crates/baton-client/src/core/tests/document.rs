@@ -4,6 +4,7 @@ use baton_sync::control_channel::{ErrorCode, GrantStatus, ServerMessage};
 use baton_sync::y_websocket;
 
 use super::script::{SECOND, Script, Sent, free, text, view};
+use crate::close_cause::CloseCause;
 use crate::core::operation::{Guard, Operation};
 use crate::error::{ClientEnded, EditError};
 use crate::events::{ClientEvent, EditPermission};
@@ -38,11 +39,12 @@ fn updates_before_the_step2_are_left_to_it() {
     script.frame(&y_websocket::step2(&all));
     assert_eq!(text(script.core.document()), "twoone");
     assert!(script.events.contains(&ClientEvent::Synced));
-    assert!(
-        script
-            .takes_events()
-            .ends_with(&[ClientEvent::Changed, ClientEvent::Synced])
-    );
+    let events = script.takes_events();
+    let [.., ClientEvent::Changed(change), ClientEvent::Synced] = &events[..] else {
+        panic!("ends with {:?}", events.last());
+    };
+    assert_eq!(change.update(), &all);
+    assert!(change.texts().is_empty(), "none is watched");
     // From now on updates are applied at once.
     let third = script.other_writes("three");
     script.frame(&y_websocket::update(&third));
@@ -247,7 +249,7 @@ fn a_panic_in_an_edit_ends_this_client_and_nobody_else() {
     assert!(matches!(edit, Err::<(), _>(EditError::Broken(_))));
     assert!(matches!(
         script.core.ended(),
-        Some(ClientEnded::Closed { code: None, .. })
+        Some(ClientEnded::Closed(CloseCause::Broken(_)))
     ));
 }
 

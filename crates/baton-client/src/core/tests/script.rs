@@ -11,6 +11,7 @@ use baton_sync::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_sync::{ClientId, Document, DocumentOptions, StateVector, y_websocket};
 use bytes::Bytes;
 
+use crate::close_cause::CloseCause;
 use crate::core::ClientCore;
 use crate::core::connection::ConnectionPhase;
 use crate::core::operation::{Answer, Asked, Guard, Operation};
@@ -26,6 +27,7 @@ pub(super) enum Sent {
     Step1(StateVector),
     Step2(Bytes),
     Update(Bytes),
+    Awareness(Bytes),
     Says(ClientMessage),
     Close(u16),
 }
@@ -230,7 +232,15 @@ impl Script {
     }
 
     pub(super) fn loses_connection(&mut self, code: Option<u16>) {
-        self.act(|core, now| core.lost(now, code, "gone".to_owned()));
+        let reason = "gone".to_owned();
+        self.is_cut_off(match code {
+            Some(code) => CloseCause::Closed { code, reason },
+            None => CloseCause::Network(reason),
+        });
+    }
+
+    pub(super) fn is_cut_off(&mut self, cause: CloseCause) {
+        self.act(|core, now| core.lost(now, cause));
     }
 
     /// Edits the client's copy.
@@ -318,6 +328,7 @@ fn read(outgoing: SocketWrite) -> Sent {
         Message::Step1(vector) => Sent::Step1(StateVector::decode(vector).unwrap()),
         Message::Step2(update) => Sent::Step2(Bytes::copy_from_slice(update)),
         Message::Update(update) => Sent::Update(Bytes::copy_from_slice(update)),
+        Message::Awareness(payload) => Sent::Awareness(Bytes::copy_from_slice(payload)),
         Message::Baton(payload) => Sent::Says(ClientMessage::decode(payload).unwrap()),
         other => panic!("no client sends {other:?}"),
     }
