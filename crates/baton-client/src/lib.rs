@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use baton_client::yrs::{GetString, ReadTxn, Text, WriteTxn};
-//! use baton_client::{Client, ClientOptions, Outcome, LockScope};
+//! use baton_client::{Client, ClientOptions, Cursor, LockScope, Outcome};
 //! # use baton_log::{Log, LogOptions};
 //! # use baton_server::{Server, Settings};
 //! # #[tokio::main]
@@ -19,14 +19,22 @@
 //! # tokio::spawn(async move { serving.listen(listener).await });
 //!
 //! let ann = Client::connect(ClientOptions::new(&url, "letter"))?;
-//! ann.synced().await?;
+//! ann.ready().await?;
 //! ann.edit(|txn| txn.get_or_insert_text("body").push(txn, "Dear Ben"))?;
 //! ann.saved().await?; // it is on the server's disk
 //!
 //! let ben = Client::connect(ClientOptions::new(&url, "letter"))?;
-//! ben.synced().await?;
+//! ben.ready().await?;
 //! let body = ben.read(|txn| txn.get_text("body").map(|body| body.get_string(txn)))?;
 //! assert_eq!(body.as_deref(), Some("Dear Ben"));
+//!
+//! // Each sees the other's cursor.
+//! ben.awareness().set_cursor("body", Cursor::at(8))?;
+//! # let mut events = ann.events();
+//! # while ann.awareness().cursor("body", ben.client_id()).is_none() {
+//! #     events.recv().await?;
+//! # }
+//! assert_eq!(ann.awareness().cursor("body", ben.client_id()), Some(Cursor::at(8)));
 //!
 //! // While Ben holds the lock, Ann may not edit.
 //! assert_eq!(ben.lock().acquire().await?, Outcome::Done);
@@ -90,12 +98,35 @@
 //! manage the document, merges or discards them. The parks of an author are merged by the server
 //! once the author holds the lock next. The draft is dropped with the decision about its park.
 //!
+//! # Awareness
+//! Each client may show a small JSON object to all others: a name, a colour, a cursor.
+//! [`Client::awareness`] sets the own one, returns those of others, and translates cursors, which
+//! editors with y-codemirror show. The client states its object again every 15 s and over each new
+//! connection; that of another goes when its client leaves, or after 30 s without a sign of it.
+//!
+//! # Changes
+//! [`ClientEvent::Changed`] carries the update of another session, and for the root types of
+//! [`ClientOptions::watched_texts`] the steps by which their texts changed.
+//!
 //! # Connections
 //! A lost connection, or ten seconds of silence, starts another attempt after a random delay that
 //! grows with each failure. The session continues, and within the server's grace time so do its
-//! locks, under the same fences. Some close codes are final (4400 to 4499): the client has then
-//! ended, and every method that waits returns [`ClientEnded`]. [`Client::close`] leaves for good
-//! and passes the locks on at once; to drop a client is to lose its connection.
+//! locks, under the same fences. [`ClientEvent::Closed`] has the [`CloseCause`]: a close code with
+//! its meaning, an HTTP status, or a failure of the network. Some are final
+//! ([`CloseCause::is_final`]): the client has then ended, and every method that waits returns
+//! [`ClientEnded`] with the cause. A server that is busy is left alone for as long as it asks.
+//! [`Client::close`] leaves for good and passes the locks on at once; to drop a client is to lose
+//! its connection.
+//!
+//! The feature `rustls` connects to `wss://`, with the certificates of the platform or others
+//! (`ClientOptions::with_tls`). [`ClientOptions::with_header`] adds headers for a proxy.
+//!
+//! # Tokens
+//! A server that asks for tokens gets [`ClientOptions::token`], or what a [`TokenSource`] returns.
+//! The source is asked before the first connection, when the server says that the token expires
+//! soon, and once after a refused token; a second refusal in a row, or the same token again, ends
+//! the client. Without a source a program follows [`ClientEvent::TokenExpiring`] with
+//! [`Client::refresh_token`]. [`TokenPlacement`] says which part of the handshake has the token.
 //!
 //! The client's own task answers the server's beats. A program that edits in another task should
 //! close its client if that task hangs, for the server cannot see that.
@@ -103,7 +134,7 @@
 //! # Events
 //! [`Client::events`] is a bounded broadcast: a receiver that reads too slowly misses the oldest
 //! events, is told so, and asks the client for the present state. A method waits for what a program
-//! has to wait for: [`Client::synced`], [`Client::saved`], [`Client::granted`], and the lock
+//! has to wait for: [`Client::ready`], [`Client::synced`], [`Client::saved`], [`Client::granted`], and the lock
 //! operations, which return their outcomes.
 //!
 //! The example `feed` writes a live feed into a document and survives lost connections and
@@ -113,13 +144,17 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `client`, `lock_handle`, `client_parks` | operations on a session, a lock, the parks |
+//! | `awareness_handle` | operations on awareness, and cursors in texts |
 //! | `client_state` | the lock around the core, and the wake-ups |
-//! | `socket_task` | the WebSocket and the timer |
+//! | `socket_task` | the task: the open WebSocket, the timer, the questions for tokens |
+//! | `transport`, `tls` | the handshake of an attempt; the certificates |
 //! | `core` | the client without IO: `core/state` holds the parts |
 //! | `core/lifecycle`, `core/receive` | the steps of a connection; the server's frames |
 //! | `core/local_copy`, `ack_tracker` | the copy and its sync handshake; its durable edits |
 //! | `core/connection`, `backoff` | phases and deadlines; delays between attempts |
 //! | `core/pending_requests`, `core/operation` | operations without an answer; their types |
+//! | `core/token_state`, `token` | the token at hand and the question for another; their types |
+//! | `core/awareness_states` | the states of awareness, with clocks and ends |
 //! | `core/parked_edits`, `draft` | parks and drafts |
 //! | `core/outputs`, `core/permission_events` | frames, events and answers on their way out |
 //! | `core/session_info` | ticket, rights, roster, timings |
@@ -128,10 +163,15 @@
 //! | `scope` | the scope of a lock |
 //! | `dual_clock`, `system_clock` | moments on two clocks; reading the clocks |
 //! | [`sans_io`] | the core under public names, for a transport and clocks of your own |
-//! | `options`, `events`, `error`, `document_url` | the types of the public interface |
+//! | `close_cause` | the meaning of close codes and HTTP statuses |
+//! | `options`, `events`, `remote_change`, `error`, `document_url` | the types of the public interface |
 //!
 //! `core` and the modules that it uses read no clock and wait for nothing: their tests run whole
 //! stories on virtual time.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod ack_tracker;
 mod awareness_handle;
