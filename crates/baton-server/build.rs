@@ -1,11 +1,17 @@
-//! Embeds the demo page again when its folder has changed.
+//! Embeds the demo page again when its folder has changed. Writes nothing.
+
+use std::path::Path;
 
 fn main() {
-    let page = std::path::Path::new("../../web-demo/dist");
-    // A missing folder would make cargo rebuild every time; an empty one means that there is no page.
-    if let Err(error) = std::fs::create_dir_all(page) {
-        println!("cargo:warning=the folder of the demo page cannot be created: {error}");
-    }
-    println!("cargo:rerun-if-changed={}", page.display());
     println!("cargo:rerun-if-changed=build.rs");
+    if std::env::var_os("CARGO_FEATURE_DEMO_PAGE").is_none() {
+        return;
+    }
+    let page = Path::new("../../web-demo/dist");
+    // While there is no page, its appearing shows in the folder around it. A missing folder must
+    // not be named: cargo would build the crate anew every time.
+    let watched = [Some(page), page.parent()].into_iter().flatten();
+    if let Some(folder) = watched.into_iter().find(|folder| folder.is_dir()) {
+        println!("cargo:rerun-if-changed={}", folder.display());
+    }
 }

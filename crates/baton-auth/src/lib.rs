@@ -50,20 +50,33 @@
 
 mod access;
 mod claim_names;
+#[cfg_attr(
+    not(feature = "tokens"),
+    expect(
+        dead_code,
+        reason = "the settings have the rules, and only tokens are read by them"
+    )
+)]
 mod claim_rules;
+#[cfg(feature = "tokens")]
 mod crypto_provider;
 mod decision_cache;
 mod document_pattern;
 mod error;
 mod identity;
+#[cfg(feature = "tokens")]
 mod key_cache;
+#[cfg(feature = "tokens")]
 mod keys;
+#[cfg(feature = "tokens")]
 mod mint;
 mod permissions;
 mod registered_claims;
+#[cfg(feature = "tokens")]
 mod signing_key;
 mod strict_json;
 mod token;
+#[cfg(feature = "tokens")]
 mod verify;
 mod webhook;
 
@@ -79,13 +92,18 @@ pub use identity::{
     IdentityError, MAX_COLOR_BYTES, MAX_IDENTITY_BYTES, MAX_TENANT_BYTES, TenantPrefix,
     TenantPrefixError, TokenUser,
 };
+#[cfg(feature = "tokens")]
 pub use key_cache::{KeyCache, KeyCacheTimings};
+#[cfg(feature = "tokens")]
 pub use keys::{
     KeyAlgorithm, KeyError, KeySet, MAX_JWKS_BYTES, MAX_KEYS, MIN_RSA_BITS, MIN_SECRET_BYTES,
 };
+#[cfg(feature = "tokens")]
 pub use mint::{MintError, NewToken, mint};
 pub use permissions::{Permission, Permissions, UnknownPermission};
+#[cfg(feature = "tokens")]
 pub use signing_key::{SigningKey, secret_from_random};
 pub use token::{MAX_TOKEN_BYTES, Token, TokenFingerprint};
+#[cfg(feature = "tokens")]
 pub use verify::verify;
 pub use webhook::{MAX_WEBHOOK_ANSWER_BYTES, WebhookRequest};

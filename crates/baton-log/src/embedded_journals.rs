@@ -1,6 +1,7 @@
 //! The embedded store as [`Journals`]: every record is placed in the call that proposes it, and
 //! nothing is delivered.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -156,5 +157,9 @@ impl Journals for Log {
 
     fn bytes_stored(&self) -> Option<u64> {
         Log::bytes_stored(self)
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        Log::folder(self)
     }
 }

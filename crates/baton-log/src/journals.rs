@@ -8,6 +8,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -233,4 +234,9 @@ pub trait Journals: Send + Sync + Debug {
     /// Returns the bytes that the store takes of this machine's disk, if it is on one. May ask the
     /// disk.
     fn bytes_stored(&self) -> Option<u64>;
+
+    /// Returns the folder of this machine in which the store is, if it is in one and knows it.
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
 }

@@ -32,6 +32,8 @@ use crate::types::{DocumentInfo, LoadedDocument, LogHealth};
 #[derive(Clone, Debug)]
 pub struct Log {
     running: Arc<RunningLog>,
+    /// Folder of the embedded store.
+    folder: Option<Arc<Path>>,
 }
 
 impl Log {
@@ -46,6 +48,7 @@ impl Log {
         let state = LogState::new(options, Box::new(store), found);
         Ok(Log {
             running: RunningLog::start(state)?,
+            folder: None,
         })
     }
 
@@ -68,7 +71,10 @@ impl Log {
         {
             store.compact().map_err(failed)?;
         }
-        Log::start(store, options)
+        Ok(Log {
+            folder: Some(path.into()),
+            ..Log::start(store, options)?
+        })
     }
 
     /// Starts a log in memory, which is gone with the process.
@@ -307,6 +313,12 @@ impl Log {
     pub fn stats(&self) -> LogStats {
         let state = self.state();
         state.metrics.read(state.room().used())
+    }
+
+    /// Returns the folder of the embedded store; `None` for a store of another kind.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// Returns the bytes that the store takes of its disk, if it knows. Asks the disk.

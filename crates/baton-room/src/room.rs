@@ -36,7 +36,7 @@ use crate::options::RoomOptions;
 use crate::outbound::{CatchUp, MissedUpdates, Outbound, caught_up};
 use crate::output::Output;
 use crate::reaction::ProposedRecord;
-use crate::replica::{HostId, ReplicatedState, Snapshots};
+use crate::replica::{Destination, HostId, ReplicatedState, Snapshots};
 use crate::sessions::Sessions;
 use crate::token::ResumeToken;
 
@@ -296,6 +296,18 @@ impl Room {
     #[must_use]
     pub const fn state(&self) -> &ReplicatedState {
         &self.state
+    }
+
+    /// Returns true if an update of this connection would enter the document now: it is one, and
+    /// neither a lock nor a missing right keeps it out.
+    #[must_use]
+    pub fn would_take(&self, connection: ConnectionId, update: &[u8]) -> bool {
+        let cx = context!(self, self.now);
+        let author = cx.author_of(connection);
+        baton_sync::scan(update).is_ok_and(|scan| {
+            let admission = cx.state.write_check().admission(author, &scan);
+            admission.destination == Destination::Document
+        })
     }
 
     /// The size of the room beside its document.

@@ -5,8 +5,10 @@
 //!
 //! | module | content |
 //! | --- | --- |
-//! | `authorizer` | the mode of authorization, which answers each question |
-//! | `grant` | the question and its answers |
+//! | `authorizer` | answers each question: own tokens, revocations, and whoever decides |
+//! | `authorize` | the seam to whoever decides, and the question |
+//! | `built_in`, `by_token` | the modes of the setting `auth` behind that seam |
+//! | `grant` | the answers |
 //! | `denial_counters` | denials by reason |
 //! | `own_tokens` | tokens that the server itself gives out or is told |
 //! | `request_token` | the places in which a request can show a token |
@@ -14,22 +16,29 @@
 //! | `webhook_client` | questions to another service |
 //! | `service_client` | requests over HTTP, with their limits |
 
+mod authorize;
 mod authorizer;
+mod built_in;
+#[cfg(feature = "tokens")]
+mod by_token;
 mod denial_counters;
 mod grant;
+#[cfg(feature = "tokens")]
 mod key_fetcher;
+#[cfg(feature = "tokens")]
 mod own_tokens;
 mod request_token;
+#[cfg(feature = "tokens")]
 mod service_client;
+#[cfg(feature = "tokens")]
 mod token_keys;
+#[cfg(feature = "tokens")]
 mod webhook_client;
 
+pub use authorize::{AccessFuture, AccessRequest, Authorize, Caller, ServiceCalls};
 pub(crate) use authorizer::Authorizer;
-#[allow(
-    unused_imports,
-    reason = "for the wires that show a token in a message"
-)]
-pub(crate) use grant::AccessRequest;
-pub(crate) use grant::{AccessDenied, AccessGrant, ShownToken, shown_token};
+pub use grant::AccessDenied;
+pub(crate) use grant::{AccessGrant, ShownToken, shown_token};
+#[cfg(feature = "tokens")]
 pub(crate) use own_tokens::DocumentToken;
 pub(crate) use request_token::{agreed_protocol, request_token};

@@ -1,7 +1,10 @@
 //! The state that all requests share.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use axum::extract::Request;
 use baton_log::Journals;
 use tokio::sync::watch;
 
@@ -10,8 +13,10 @@ use crate::config::{ConfigError, Settings};
 use crate::documents::registry::Registry;
 use crate::limits::connection_limit::ConnectionLimit;
 use crate::limits::pre_upgrade_limit::PreUpgradeLimit;
+#[cfg(feature = "tokens")]
 use crate::limits::return_pause::ReturnPause;
-use crate::net::client_addr::ProxyTrust;
+use crate::net::client_addr::{Peer, ProxyTrust};
+#[cfg(feature = "tls")]
 use crate::net::tls::Tls;
 use crate::net::web_origin::OriginPolicy;
 use crate::sessions::recheck::{RecheckReport, Rechecks};
@@ -23,11 +28,15 @@ pub(crate) struct App {
     authorizer: Arc<Authorizer>,
     limits: Arc<ConnectionLimit>,
     places: Arc<PreUpgradeLimit>,
+    #[cfg(feature = "tokens")]
     return_pause: Arc<ReturnPause>,
     trust: ProxyTrust,
     origins: OriginPolicy,
+    #[cfg(feature = "tls")]
     tls: Option<Tls>,
     rechecks: Rechecks,
+    /// True once a request came whose peer the embedding program did not tell.
+    has_unknown_peers: AtomicBool,
     stage: watch::Sender<Stage>,
 }
 
@@ -39,26 +48,30 @@ enum Stage {
 }
 
 impl App {
-    /// Returns the state of a server over this log.
+    /// Returns the state of a server over this log, on which `authorizer` decides.
     ///
     /// # Errors
-    /// A key that the settings name, or the certificate for TLS, cannot be used.
+    /// The certificate for TLS cannot be used.
     pub(crate) fn new(
         settings: Arc<Settings>,
         log: Arc<dyn Journals>,
+        authorizer: Authorizer,
     ) -> Result<Self, ConfigError> {
         let (stage, _) = watch::channel(Stage::Serving);
-        let authorizer = Arc::new(Authorizer::new(&settings)?);
+        let authorizer = Arc::new(authorizer);
         Ok(Self {
+            #[cfg(feature = "tls")]
             tls: Tls::open(&settings)?,
             limits: Arc::new(ConnectionLimit::new(&settings)),
             places: Arc::new(PreUpgradeLimit::new(&settings)),
+            #[cfg(feature = "tokens")]
             return_pause: Arc::default(),
             trust: ProxyTrust::new(&settings),
             origins: OriginPolicy::new(&settings),
             registry: Arc::new(Registry::new(settings, log, Arc::clone(&authorizer))),
             authorizer,
             rechecks: Rechecks::default(),
+            has_unknown_peers: AtomicBool::new(false),
             stage,
         })
     }
@@ -84,6 +97,7 @@ impl App {
     }
 
     /// Returns the pause of clients that come again after a final close.
+    #[cfg(feature = "tokens")]
     pub(crate) const fn return_pause(&self) -> &Arc<ReturnPause> {
         &self.return_pause
     }
@@ -93,14 +107,41 @@ impl App {
         &self.trust
     }
 
+    /// Returns the address of the client of a request, and warns once if it is not known.
+    pub(crate) fn client_of(&self, request: &Request) -> IpAddr {
+        if Peer::of(request.extensions()) == Peer::Unknown
+            && !self.has_unknown_peers.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                "the addresses of clients are unknown, so that all of them share the limits of one address: serve the router with into_make_service_with_connect_info::<SocketAddr>()"
+            );
+        }
+        self.trust.client_of(request)
+    }
+
+    /// Returns true once a request came whose peer was not known.
+    pub(crate) fn has_unknown_peers(&self) -> bool {
+        self.has_unknown_peers.load(Ordering::Relaxed)
+    }
+
     /// Returns the rules for web pages and host names.
     pub(crate) const fn origins(&self) -> &OriginPolicy {
         &self.origins
     }
 
     /// Returns TLS, if the server speaks it.
+    #[cfg(feature = "tls")]
     pub(crate) const fn tls(&self) -> Option<&Tls> {
         self.tls.as_ref()
+    }
+
+    /// Returns true if the server itself speaks TLS.
+    pub(crate) const fn speaks_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        let speaks = self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        let speaks = false;
+        speaks
     }
 
     /// Looks at the access of every open session anew; see [`Rechecks`].

@@ -19,6 +19,7 @@ mod values;
 mod web_names;
 
 use std::net::SocketAddr;
+#[cfg(feature = "command-line")]
 use std::path::Path;
 
 use baton_auth::ClaimRules;
@@ -28,6 +29,7 @@ use bytesize::ByteSize;
 use self::auth::check_auth;
 use self::ranges::check_ranges;
 
+#[cfg(feature = "tokens")]
 pub(crate) use self::auth::{claim_rules, has_keys};
 pub use self::auth_values::{
     AuthMode, ClaimPreset, CommaList, OrNone, Secret, ServiceUrl, TokenDocuments,
@@ -39,12 +41,15 @@ pub use self::error::ConfigError;
 pub use self::listen::{InvalidListen, Listen};
 pub use self::proxies::{InvalidNetwork, Proxies, ProxyHeader};
 pub use self::public_url::{InvalidPublicUrl, PublicUrl};
-pub use self::settings::{PartialSettings, Settings};
+#[cfg(feature = "command-line")]
+pub use self::settings::PartialSettings;
+pub use self::settings::Settings;
 pub use self::values::{
     DocumentMode, EchoMode, InvalidRight, ReadOnlyPolicy, RightsList, SocketAccess, Span, Switch,
     TimingProfile,
 };
 pub use self::web_names::{FrameAncestors, Hosts, InvalidWebName, Origins};
+pub use crate::time_text::InvalidSpan;
 
 /// Most bytes of `max_frame` and `max_aside` together. The queue of the log, which has room for two
 /// of the largest records, is counted in 32 bits.
@@ -56,6 +61,7 @@ impl Settings {
     ///
     /// # Errors
     /// A mistake of the operator: names the file, line or settings, and says what to do.
+    #[cfg(feature = "command-line")]
     pub fn resolve(
         command_line: PartialSettings,
         file: Option<&Path>,
@@ -206,6 +212,10 @@ impl Settings {
             let what = "tls_cert and tls_key belong together: give both or none";
             return Err(ConfigError::Contradiction(what.to_owned()));
         }
+        if self.tls_cert.0.is_some() && cfg!(not(feature = "tls")) {
+            let what = "this program was built without the feature `tls`: use one that has it, or leave tls_cert away";
+            return Err(ConfigError::Contradiction(what.to_owned()));
+        }
         if self.tls_cert.0.is_some() && self.listen.socket().is_some() {
             let what = "a Unix socket (listen) has no TLS (tls_cert): let the proxy end it";
             return Err(ConfigError::Contradiction(what.to_owned()));
@@ -226,6 +236,7 @@ impl Settings {
     }
 }
 
+#[cfg(feature = "command-line")]
 fn read(path: &Path) -> Result<PartialSettings, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
         path: path.to_owned(),
@@ -239,6 +250,7 @@ fn read(path: &Path) -> Result<PartialSettings, ConfigError> {
 
 /// Returns the line, its setting and the mistake. The rest of the line is left out: a secret may be
 /// in it.
+#[cfg(feature = "command-line")]
 fn place(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
     let Some(line) = before.map(|before| before.matches('\n').count()) else {

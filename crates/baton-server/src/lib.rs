@@ -25,6 +25,8 @@
 //! | `net` | from a TCP connection to a request: accept loop, routes, addresses, origins |
 //! | `connection` | one WebSocket: its frames, session, send queue and writer |
 //! | `documents` | from a name to its open document, snapshots, and the pool for long work |
+//! | `hosted` | documents that the embedding program reads and edits by itself |
+//! | `access` | who may do what, and the seam for a decision of the program's own |
 //! | `cluster` | the other nodes: who is gone, awareness between nodes |
 //! | `moving` | all documents from a data folder to a cluster, and back |
 //! | `limits` | limits on connections, on messages, on loading and on storing |
@@ -37,6 +39,14 @@
 //! `documents::gate`). `server` creates the state that all requests share (`app`). `config` and
 //! `clock` are leaves.
 
+#![cfg_attr(
+    not(all(feature = "demo-page", feature = "metrics", feature = "tokens")),
+    allow(
+        dead_code,
+        reason = "counts and settings that only the metrics, the tokens or the page read"
+    )
+)]
+
 mod access;
 mod app;
 mod clock;
@@ -44,25 +54,34 @@ mod cluster;
 mod config;
 mod connection;
 mod documents;
+mod hosted;
 mod limits;
 #[cfg(feature = "cluster")]
 mod moving;
 mod net;
 mod ops;
 mod server;
+mod server_builder;
 mod sessions;
+mod time_text;
 
+pub use access::{AccessDenied, AccessFuture, AccessRequest, Authorize, Caller, ServiceCalls};
+pub use baton_auth::{Access, Permission, Permissions, Token, TokenUser};
+pub use baton_sync;
 #[cfg(feature = "cluster")]
 pub use cluster::join::JoinClusterError;
+#[cfg(feature = "command-line")]
+pub use config::PartialSettings;
 pub use config::{
     AuthMode, BasePath, ClaimPreset, CommaList, ConfigError, DocumentMode, DocumentNames, EchoMode,
     EngineServers, FrameAncestors, Hosts, InvalidBasePath, InvalidListen, InvalidNetwork,
-    InvalidPublicUrl, InvalidRight, InvalidWebName, Listen, OrNone, Origins, PartialSettings,
-    Proxies, ProxyHeader, PublicUrl, ReadOnlyPolicy, RightsList, Secret, ServiceUrl, Settings,
-    SocketAccess, Span, Switch, TimingProfile, TokenDocuments,
+    InvalidPublicUrl, InvalidRight, InvalidSpan, InvalidWebName, Listen, OrNone, Origins, Proxies,
+    ProxyHeader, PublicUrl, ReadOnlyPolicy, RightsList, Secret, ServiceUrl, Settings, SocketAccess,
+    Span, Switch, TimingProfile, TokenDocuments,
 };
 pub use connection::close_codes as close;
 pub use documents::stored_documents::{EraseError, StoredDocument};
+pub use hosted::{HostedAuthor, HostedDocument, HostedDocumentEnded, HostedEditError, HostedEvent};
 #[cfg(feature = "cluster")]
 pub use moving::folder_and_cluster::{Direction, MoveDocumentsError, MovePlan, move_documents};
 #[cfg(feature = "cluster")]
@@ -71,3 +90,4 @@ pub use net::listener::Listener;
 pub use ops::admin_socket::{ADMIN_SOCKET, AdminReply, AdminRequest, AdminSocket, ask_server};
 pub use ops::open_files::raise_open_files;
 pub use server::{Load, Server};
+pub use server_builder::{OpenServerError, ServerBuilder};

@@ -5,6 +5,7 @@ pub(crate) mod inbound_memory_limit;
 pub(crate) mod load_limit;
 pub(crate) mod message_rate_limit;
 pub(crate) mod pre_upgrade_limit;
+#[cfg(feature = "tokens")]
 pub(crate) mod return_pause;
 pub(crate) mod storage_quota;
 pub(crate) mod tenant_quota;

@@ -3,6 +3,7 @@
 //!
 //! Owns the order of stopping. The shared state ([`App`]) and its owners do everything else.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -10,6 +11,7 @@ use baton_log::{BackupError, BackupSummary, Journals, Log, LogError, LogOptions,
 use futures_util::stream::BoxStream;
 use tokio::time::Instant;
 
+use crate::access::Authorizer;
 use crate::app::App;
 #[cfg(feature = "cluster")]
 use crate::cluster::join::{self, JoinClusterError};
@@ -17,15 +19,17 @@ use crate::config::{ConfigError, Settings};
 use crate::connection::session;
 use crate::documents::resting_snapshots;
 use crate::documents::stored_documents::{self, EraseError, StoredDocument};
+use crate::hosted::{HostedAuthor, HostedDocument, HostedDocumentEnded};
 use crate::net::listener::Listener;
-use crate::net::{listen, routes, y_sweet_api};
+use crate::net::{listen, routes};
+use crate::server_builder::{OpenServerError, ServerBuilder};
 
 /// A server with its log; see the crate documentation. All clones are the same server.
 #[derive(Clone)]
 pub struct Server {
     pub(crate) app: Arc<App>,
     /// The log, if it is a store of this machine's, which can be backed up.
-    embedded: Option<Log>,
+    pub(crate) embedded: Option<Log>,
 }
 
 impl Server {
@@ -35,12 +39,21 @@ impl Server {
     /// A setting is out of its range, the settings contradict each other, or a key or the
     /// certificate for TLS cannot be used.
     pub fn new(settings: Settings, log: Log) -> Result<Self, ConfigError> {
-        settings.check()?;
-        let app = App::new(Arc::new(settings), Arc::new(log.clone()))?;
-        Ok(Self {
-            app: Arc::new(app),
-            embedded: Some(log),
-        })
+        ServerBuilder::new(settings).over(log)
+    }
+
+    /// Opens the store in this folder, which is created if it does not exist, and returns a server
+    /// over it that does not listen yet. The folder takes the place of the setting `data`. Blocks.
+    ///
+    /// # Errors
+    /// Those of [`Server::new`], or the store cannot be opened.
+    pub fn open(folder: impl Into<PathBuf>, settings: Settings) -> Result<Self, OpenServerError> {
+        ServerBuilder::new(settings).open(folder)
+    }
+
+    /// Begins a server with these settings, for what else a program decides about it.
+    pub fn builder(settings: Settings) -> ServerBuilder {
+        ServerBuilder::new(settings)
     }
 
     /// Returns a server that is a node of the cluster which shares this log. `news` are those of
@@ -57,7 +70,8 @@ impl Server {
         news: BoxStream<'static, NodeNews>,
     ) -> Result<Self, ConfigError> {
         settings.check()?;
-        let app = App::new(Arc::new(settings), log)?;
+        let authorizer = Authorizer::new(&settings)?;
+        let app = App::new(Arc::new(settings), log, authorizer)?;
         let asked = app.registry().follow_cluster(news);
         resting_snapshots::start(app.registry(), asked);
         Ok(Self {
@@ -95,16 +109,37 @@ impl Server {
         options
     }
 
-    /// Returns all routes: the demo page, `/ws/{document}`, `/healthz`, `/readyz` and `/metrics`.
+    /// Returns all routes but the demo page: those of [`Server::documents_router`],
+    /// [`Server::health_router`] and [`Server::metrics_router`], and the HTTP APIs under `/api/v1`,
+    /// `/doc` and `/d`.
     ///
-    /// To limit connections by address, serve it with axum's
-    /// `into_make_service_with_connect_info::<SocketAddr>()`.
+    /// It has no fallback, so that a program can merge it into a router of its own that has one.
+    /// All are under the setting `base`. For limits by address, and for addresses in the log, serve
+    /// it with axum's `into_make_service_with_connect_info::<SocketAddr>()`.
     pub fn router(&self) -> Router {
-        routes::router(Arc::clone(&self.app), y_sweet_api::router())
+        routes::all_embedded(&self.app)
+    }
+
+    /// Returns the sockets of documents, `/ws/{document}` and `/hocuspocus`, and nothing else; see
+    /// [`Server::router`].
+    pub fn documents_router(&self) -> Router {
+        routes::embedded(&self.app, routes::documents())
+    }
+
+    /// Returns the answers to probes, `/healthz` and `/readyz`; see [`Server::router`].
+    pub fn health_router(&self) -> Router {
+        routes::embedded(&self.app, routes::health())
+    }
+
+    /// Returns the metrics for Prometheus, `/metrics`, whatever the setting `metrics` says; see
+    /// [`Server::router`].
+    #[cfg(feature = "metrics")]
+    pub fn metrics_router(&self) -> Router {
+        routes::embedded(&self.app, routes::metrics())
     }
 
     /// Accepts connections until the server is shut down, with TLS if the settings name a
-    /// certificate.
+    /// certificate. Serves all routes, and the demo page where no other is.
     ///
     /// # Errors
     /// [`ConfigError::Open`]: other machines reach the listener, while every client is let in and
@@ -113,19 +148,22 @@ impl Server {
     pub async fn listen(&self, listener: impl Into<Listener>) -> Result<(), ConfigError> {
         let listener = listener.into();
         // A Unix socket is reached from this machine only.
-        if let Some(address) = listener.address() {
+        if let Some(address) = listener.address()
+            && self.app.authorizer().lets_everyone_in()
+        {
             self.app.registry().settings().check_reach(address)?;
         }
         tokio::select! {
             () = self.app.authorizer().ready() => {}
             () = self.app.stopping() => {}
         }
-        listen::accept(listener, self.router(), &self.app).await;
+        listen::accept(listener, routes::alone(Arc::clone(&self.app)), &self.app).await;
         Ok(())
     }
 
     /// Reads the files of the certificate again, and uses what they hold for new connections. Keeps
     /// the certificate if they cannot be used; the log says so. Returns false without TLS.
+    #[cfg(feature = "tls")]
     pub async fn reload_certificate(&self) -> bool {
         let Some(tls) = self.app.tls() else {
             return false;
@@ -136,6 +174,34 @@ impl Server {
             tracing::info!(?reloaded, "the files of the certificate were read again");
         }
         true
+    }
+
+    /// Opens a document for the program itself, under the author `server`; see
+    /// [`Server::document_as`].
+    ///
+    /// # Errors
+    /// Those of [`Server::document_as`].
+    pub async fn document(&self, name: &str) -> Result<HostedDocument, HostedDocumentEnded> {
+        let author = HostedAuthor::new("server", "server");
+        let author = author.map_err(|error| HostedDocumentEnded {
+            code: crate::close::UNAVAILABLE,
+            reason: error.to_string(),
+        })?;
+        self.document_as(name, &author).await
+    }
+
+    /// Opens a document for the program itself, which reads and edits it and hears what happens in
+    /// it. A document need not be made: it exists from its first edit on.
+    ///
+    /// # Errors
+    /// The name is none that documents may have, a limit was reached, or the document cannot be
+    /// opened at the moment.
+    pub async fn document_as(
+        &self,
+        name: &str,
+        author: &HostedAuthor,
+    ) -> Result<HostedDocument, HostedDocumentEnded> {
+        HostedDocument::open(self.app.registry(), name, author).await
     }
 
     /// Returns the current load.
@@ -191,6 +257,10 @@ impl Server {
     /// everything durable. Waits for documents that are at long work for half of
     /// `shutdown_deadline`, and for open connections for another quarter; then closes the log all
     /// the same. Everything that was reported as saved is stored.
+    ///
+    /// A program that serves a router of this server by itself calls this *beside* its own graceful
+    /// stop and awaits both: axum's waits until all connections are closed, and it is this call
+    /// that closes the WebSockets, which axum's knows nothing of.
     ///
     /// # Errors
     /// The log could not make everything durable. What was reported as saved is durable.

@@ -1,18 +1,17 @@
 //! The mode of authorization, which answers each question for a document.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use baton_auth::{Access, ClaimRules, Permission, Permissions, Token, TokenError};
-use baton_presence::Rights;
+use baton_auth::{Access, Permission, Token, TokenError};
 
+use super::authorize::{AccessRequest, Authorize, Caller, ServiceCalls};
+use super::built_in;
 use super::denial_counters::DenialCounters;
-use super::grant::{AccessDenied, AccessGrant, AccessRequest, ShownToken};
+use super::grant::{AccessDenied, AccessGrant, ShownToken};
+#[cfg(feature = "tokens")]
 use super::own_tokens::OwnTokens;
-use super::token_keys::TokenKeys;
-use super::webhook_client::{AnswerAge, WebhookClient};
 use crate::clock::unix_ms;
-use crate::config::{AuthMode, ConfigError, Settings, claim_rules, has_keys};
+use crate::config::{ConfigError, Settings};
 use crate::sessions::revocations::Revocations;
 
 /// Name under which a call that concerns all documents is decided.
@@ -20,36 +19,11 @@ const EVERY_DOCUMENT: &str = "*";
 
 /// The one place that decides who may do what; see [`super`].
 pub(crate) struct Authorizer {
-    mode: Mode,
+    decider: Arc<dyn Authorize>,
     denials: DenialCounters,
+    #[cfg(feature = "tokens")]
     own: OwnTokens,
     revocations: Arc<Revocations>,
-}
-
-enum Mode {
-    /// Every client has this access.
-    Everyone(Arc<Access>),
-    /// The server's own tokens are the only ones.
-    OwnTokens,
-    /// Signed tokens say what their client may do.
-    Tokens(Box<TokenVerifier>),
-    /// Another service decides.
-    Webhook(WebhookClient),
-}
-
-/// Keys and rules for signed tokens.
-struct TokenVerifier {
-    keys: TokenKeys,
-    rules: ClaimRules,
-}
-
-/// Calls of the services that authorization depends on, since the start.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct ServiceCalls {
-    pub(crate) key_fetches: u64,
-    pub(crate) key_fetch_failures: u64,
-    pub(crate) webhook_calls: u64,
-    pub(crate) webhook_failures: u64,
 }
 
 impl Authorizer {
@@ -58,25 +32,28 @@ impl Authorizer {
     /// # Errors
     /// A key cannot be read or used. Nothing was started.
     pub(crate) fn new(settings: &Settings) -> Result<Self, ConfigError> {
-        let own = OwnTokens::new(settings)?;
-        let mode = match settings.auth {
-            AuthMode::None => Mode::Everyone(Arc::new(everyone(settings))),
-            AuthMode::Jwt if !has_keys(settings) => Mode::OwnTokens,
-            AuthMode::Jwt => Mode::Tokens(Box::new(TokenVerifier {
-                keys: TokenKeys::new(settings)?,
-                rules: claim_rules(settings),
-            })),
-            AuthMode::Webhook => Mode::Webhook(WebhookClient::new(settings)?),
-        };
+        Self::by(settings, built_in::of(settings)?)
+    }
+
+    /// Returns the authorizer of a server on which `decider` decides.
+    ///
+    /// # Errors
+    /// A key of the server's own tokens cannot be read or used. Nothing was started.
+    pub(crate) fn by(
+        settings: &Settings,
+        decider: Arc<dyn Authorize>,
+    ) -> Result<Self, ConfigError> {
         Ok(Self {
-            mode,
+            decider,
             denials: DenialCounters::default(),
-            own,
+            #[cfg(feature = "tokens")]
+            own: OwnTokens::new(settings)?,
             revocations: Arc::new(Revocations::new(settings)),
         })
     }
 
     /// Returns the tokens that the server itself gives out.
+    #[cfg(feature = "tokens")]
     pub(crate) const fn own(&self) -> &OwnTokens {
         &self.own
     }
@@ -88,15 +65,23 @@ impl Authorizer {
 
     /// Returns true if a client has to show a token.
     pub(crate) fn asks_for_tokens(&self) -> bool {
-        !matches!(self.mode, Mode::Everyone(_))
+        self.decider.asks_for_tokens()
+    }
+
+    /// Returns true if every client has the same access, so that a caller proves nothing.
+    pub(crate) fn lets_everyone_in(&self) -> bool {
+        self.decider.lets_everyone_in()
+    }
+
+    /// Returns true if it decides by the heads of requests.
+    pub(crate) fn reads_requests(&self) -> bool {
+        self.decider.reads_requests()
     }
 
     /// Waits until the first fetch of keys has ended, so that clients which are already waiting
     /// when the server starts are not sent away.
     pub(crate) async fn ready(&self) {
-        if let Mode::Tokens(verifier) = &self.mode {
-            verifier.keys.ready().await;
-        }
+        self.decider.ready().await;
     }
 
     /// Decides about one client and one document with the token of the client's request.
@@ -107,9 +92,9 @@ impl Authorizer {
         &self,
         shown: &ShownToken,
         document: &str,
-        client: IpAddr,
+        caller: &Caller,
     ) -> Result<AccessGrant, AccessDenied> {
-        let request = self.request(shown, document, client)?;
+        let request = self.request(shown, document, caller)?;
         self.authorize(request).await
     }
 
@@ -122,37 +107,33 @@ impl Authorizer {
         &self,
         shown: &ShownToken,
         document: &str,
-        client: IpAddr,
+        caller: &Caller,
     ) -> Result<Arc<Access>, AccessDenied> {
-        let request = self.request(shown, document, client)?;
-        let access = self.access(request, AnswerAge::Remembered).await;
+        let request = self.request(shown, document, caller)?;
+        let access = self.access(request).await;
         let managed = access.and_then(|access| {
             let may = access.permissions(document).contains(Permission::Manage);
             may.then_some(access)
                 .ok_or_else(AccessDenied::not_a_manager)
         });
-        managed.inspect_err(|denied| self.denials.note(denied, client))
+        managed.inspect_err(|denied| self.denials.note(denied, caller.address()))
     }
 
     fn request<'a>(
         &self,
         shown: &'a ShownToken,
         document: &'a str,
-        client: IpAddr,
+        caller: &'a Caller,
     ) -> Result<AccessRequest<'a>, AccessDenied> {
         let token = match shown {
             Ok(token) => token.as_ref(),
             Err(denied) if self.asks_for_tokens() => {
-                self.denials.note(denied, client);
+                self.denials.note(denied, caller.address());
                 return Err(denied.clone());
             }
             Err(_) => None,
         };
-        Ok(AccessRequest {
-            token,
-            document,
-            client,
-        })
+        Ok(AccessRequest::new(token, document, caller))
     }
 
     /// Decides about one client and one document.
@@ -163,9 +144,9 @@ impl Authorizer {
         &self,
         request: AccessRequest<'_>,
     ) -> Result<AccessGrant, AccessDenied> {
-        let decided = self.decide(request, AnswerAge::Remembered).await;
+        let decided = self.decide(request).await;
         if let Err(denied) = &decided {
-            self.denials.note(denied, request.client);
+            self.denials.note(denied, request.caller.address());
         }
         decided
     }
@@ -177,19 +158,24 @@ impl Authorizer {
     /// The client may no longer use the document (44xx), or that cannot be found out now (45xx).
     /// The grant of before stays as it was.
     pub(crate) async fn recheck(&self, grant: &AccessGrant) -> Result<AccessGrant, AccessDenied> {
-        self.decide(grant.request(), AnswerAge::Fresh).await
+        if grant.is_own() {
+            return Ok(grant.clone());
+        }
+        self.decide(AccessRequest {
+            is_fresh: true,
+            ..grant.request()
+        })
+        .await
     }
 
     /// Counts a denial that its caller decided.
-    pub(crate) fn note_denial(&self, denied: &AccessDenied, client: IpAddr) {
-        self.denials.note(denied, client);
+    pub(crate) fn note_denial(&self, denied: &AccessDenied, caller: &Caller) {
+        self.denials.note(denied, caller.address());
     }
 
     /// Forgets what another service answered, so that it is asked again.
     pub(crate) fn forget_answers(&self) {
-        if let Mode::Webhook(webhook) = &self.mode {
-            webhook.forget_answers();
-        }
+        self.decider.forget_answers();
     }
 
     /// Decides about a call that concerns all documents.
@@ -199,81 +185,66 @@ impl Authorizer {
     pub(crate) async fn authorize_operator(
         &self,
         token: Option<&Token>,
-        client: IpAddr,
+        caller: &Caller,
     ) -> Result<(), AccessDenied> {
-        let request = AccessRequest {
-            token,
-            document: EVERY_DOCUMENT,
-            client,
-        };
-        let found = self.access(request, AnswerAge::Remembered).await;
+        let request = AccessRequest::new(token, EVERY_DOCUMENT, caller);
+        let found = self.access(request).await;
         let decided = found.and_then(|access| {
-            let is_operator = match &self.mode {
-                Mode::Everyone(_) | Mode::OwnTokens | Mode::Tokens(_) => {
-                    access.manages_every_document()
-                }
-                // An answer is about the document that was asked for and no other one.
-                Mode::Webhook(_) => {
-                    let permissions = access.permissions(EVERY_DOCUMENT);
-                    permissions.contains(Permission::Manage)
-                }
+            let is_operator = if self.decider.knows_all_documents() {
+                access.manages_every_document()
+            } else {
+                let permissions = access.permissions(EVERY_DOCUMENT);
+                permissions.contains(Permission::Manage)
             };
             is_operator
                 .then_some(())
                 .ok_or_else(AccessDenied::not_every_document)
         });
         if let Err(denied) = &decided {
-            self.denials.note(denied, client);
+            self.denials.note(denied, caller.address());
         }
         decided
     }
 
-    async fn decide(
-        &self,
-        request: AccessRequest<'_>,
-        age: AnswerAge,
-    ) -> Result<AccessGrant, AccessDenied> {
-        let access = self.access(request, age).await?;
+    async fn decide(&self, request: AccessRequest<'_>) -> Result<AccessGrant, AccessDenied> {
+        let access = self.access(request).await?;
         AccessGrant::of(request, access)
     }
 
     /// Returns the access of a client to all documents, unless its token is revoked.
-    async fn access(
-        &self,
-        request: AccessRequest<'_>,
-        age: AnswerAge,
-    ) -> Result<Arc<Access>, AccessDenied> {
-        let access = self.found_access(request, age).await?;
+    async fn access(&self, request: AccessRequest<'_>) -> Result<Arc<Access>, AccessDenied> {
+        let access = self.found_access(request).await?;
         if self.revocations.covers(&access, request.token, unix_ms()) {
             return Err(AccessDenied::revoked());
         }
         Ok(access)
     }
 
-    async fn found_access(
-        &self,
-        request: AccessRequest<'_>,
-        age: AnswerAge,
-    ) -> Result<Arc<Access>, AccessDenied> {
-        if let Mode::Everyone(access) = &self.mode {
-            return Ok(Arc::clone(access));
-        }
-        let token = request.token.ok_or(TokenError::Missing)?;
-        if let Some(access) = self.own.access(token, unix_ms())? {
-            return Ok(Arc::new(access));
-        }
-        match &self.mode {
-            Mode::Everyone(access) => Ok(Arc::clone(access)),
-            Mode::OwnTokens => Err(TokenError::KeyUnknown.into()),
-            Mode::Tokens(verifier) => {
-                let TokenVerifier { keys, rules } = &**verifier;
-                Ok(Arc::new(keys.verify(token, rules).await?))
-            }
-            Mode::Webhook(webhook) => {
-                let (document, client) = (request.document, request.client);
-                Ok(webhook.ask(token, document, client, age).await?)
+    async fn found_access(&self, request: AccessRequest<'_>) -> Result<Arc<Access>, AccessDenied> {
+        if self.decider.asks_for_tokens() {
+            let token = request.token.ok_or(TokenError::Missing)?;
+            if let Some(access) = self.own_access(token)? {
+                return Ok(Arc::new(access));
             }
         }
+        self.decider.access(request).await
+    }
+
+    /// Returns the access of a token that the server itself gave out.
+    #[cfg(feature = "tokens")]
+    fn own_access(&self, token: &Token) -> Result<Option<Access>, TokenError> {
+        self.own.access(token, unix_ms())
+    }
+
+    /// No token is one that the server itself gave out.
+    #[cfg(not(feature = "tokens"))]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "as with the feature"
+    )]
+    const fn own_access(&self, _token: &Token) -> Result<Option<Access>, TokenError> {
+        Ok(None)
     }
 
     /// Returns each reason for a denial with its number since the start.
@@ -283,32 +254,8 @@ impl Authorizer {
 
     /// Returns the calls of other services.
     pub(crate) fn service_calls(&self) -> ServiceCalls {
-        let mut calls = ServiceCalls::default();
-        match &self.mode {
-            Mode::Everyone(_) | Mode::OwnTokens => {}
-            Mode::Tokens(verifier) => {
-                (calls.key_fetches, calls.key_fetch_failures) = verifier.keys.fetches();
-            }
-            Mode::Webhook(webhook) => {
-                (calls.webhook_calls, calls.webhook_failures) = webhook.counts();
-            }
-        }
-        calls
+        self.decider.service_calls()
     }
-}
-
-/// Returns the access of every client of a server without authentication.
-fn everyone(settings: &Settings) -> Access {
-    let rights = settings.rights.0;
-    let more = [
-        (Rights::TAKE_OVER, Permissions::TAKE_OVER),
-        (Rights::MANAGE, Permissions::MANAGE),
-    ];
-    let permissions = more
-        .into_iter()
-        .filter(|(right, _)| rights.contains(*right))
-        .fold(Permissions::LOCK, |all, (_, more)| all | more);
-    Access::to_every_document(permissions)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The question of a client for a document, and the two answers.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use baton_auth::{Access, Permission, Permissions, Token, TokenError, TokenUser};
@@ -9,18 +9,8 @@ use baton_presence::Rights;
 use baton_room::Identity;
 use baton_sync::hocuspocus::AccessScope;
 
+use super::authorize::{AccessRequest, Caller};
 use crate::connection::close_codes;
-
-/// A question for the [`Authorizer`](super::Authorizer): one client and one document.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AccessRequest<'a> {
-    /// Token that the client showed.
-    pub(crate) token: Option<&'a Token>,
-    /// Exact name of the document, as the wire gave it.
-    pub(crate) document: &'a str,
-    /// Address of the client.
-    pub(crate) client: IpAddr,
-}
 
 /// Token of a request, or the reason for which what it shows cannot be used.
 pub(crate) type ShownToken = Result<Option<Token>, AccessDenied>;
@@ -33,9 +23,11 @@ pub(crate) type ShownToken = Result<Option<Token>, AccessDenied>;
 pub(crate) struct AccessGrant {
     token: Option<Token>,
     document: Box<str>,
-    client: IpAddr,
+    caller: Caller,
     access: Arc<Access>,
     permissions: Permissions,
+    /// True if the program gave it to itself: no authorizer is asked.
+    is_own: bool,
 }
 
 impl AccessGrant {
@@ -54,19 +46,33 @@ impl AccessGrant {
         Ok(Self {
             token: request.token.cloned(),
             document: request.document.into(),
-            client: request.client,
+            caller: request.caller.clone(),
             access,
             permissions,
+            is_own: false,
         })
+    }
+
+    /// Returns the grant of the program that embeds the server, for what it does by itself.
+    pub(crate) fn of_program(document: &str, access: Arc<Access>) -> Self {
+        Self {
+            token: None,
+            document: document.into(),
+            caller: Caller::at(Ipv4Addr::LOCALHOST.into()),
+            permissions: access.permissions(document),
+            access,
+            is_own: true,
+        }
+    }
+
+    /// Returns true if the program gave it to itself.
+    pub(super) const fn is_own(&self) -> bool {
+        self.is_own
     }
 
     /// Returns the question that was answered.
     pub(super) fn request(&self) -> AccessRequest<'_> {
-        AccessRequest {
-            token: self.token.as_ref(),
-            document: &self.document,
-            client: self.client,
-        }
+        AccessRequest::new(self.token.as_ref(), &self.document, &self.caller)
     }
 
     /// Returns the rights of a session; a client that may only read has none.
@@ -96,9 +102,9 @@ impl AccessGrant {
         &self.document
     }
 
-    /// Returns the address of the client.
-    pub(crate) fn client(&self) -> IpAddr {
-        self.client
+    /// Returns the client: its address, and its request if that was kept.
+    pub(crate) const fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// Returns the token, if the client showed one.
@@ -160,7 +166,7 @@ impl fmt::Debug for AccessGrant {
 /// The answer to a client that may not open the document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
-pub(crate) struct AccessDenied {
+pub struct AccessDenied {
     /// Close code: 44xx is final, 45xx means that the client may try again.
     pub(crate) code: u16,
     /// Reason in a few bytes, for a close frame and a metric. Names no secret.
@@ -170,6 +176,37 @@ pub(crate) struct AccessDenied {
 }
 
 impl AccessDenied {
+    /// The client may not open the document, whoever it is or becomes (close code 4403). `text` is
+    /// the reason for people: whose fault it is and what to do, without a secret.
+    #[must_use]
+    pub fn forbidden(text: impl Into<String>) -> Self {
+        Self {
+            code: close_codes::FORBIDDEN,
+            reason: "forbidden",
+            text: text.into(),
+        }
+    }
+
+    /// The client is not known: it has to sign in first (close code 4401).
+    #[must_use]
+    pub fn unauthorized(text: impl Into<String>) -> Self {
+        Self {
+            code: close_codes::UNAUTHORIZED,
+            reason: "unauthorized",
+            text: text.into(),
+        }
+    }
+
+    /// It cannot be decided at the moment: the client may try again by itself (close code 4504).
+    #[must_use]
+    pub fn undecided(text: impl Into<String>) -> Self {
+        Self {
+            code: close_codes::UNDECIDED,
+            reason: "undecided",
+            text: text.into(),
+        }
+    }
+
     /// Returns true if the same client may be let in later without its doing.
     pub(crate) fn is_temporary(&self) -> bool {
         self.code >= close_codes::UNAVAILABLE

@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 use super::error::ConfigError;
 
 /// The way in which the server decides who may do what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "command-line", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum AuthMode {
     /// Every client may write every document
@@ -27,7 +28,8 @@ pub enum AuthMode {
 }
 
 /// A set of values for the settings about claims; each of them can also be set by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "command-line", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum ClaimPreset {
     /// Baton's own names: `documents`, `permissions`
@@ -39,7 +41,8 @@ pub enum ClaimPreset {
 }
 
 /// The meaning of a `*` or a final `/` in the documents of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "command-line", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenDocuments {
     /// Documents are patterns

@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+#[cfg(feature = "tokens")]
 use baton_auth::KeyError;
 
 /// The reason for which the settings cannot be used. Nothing was started.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// The file of `--config` could not be read.
     #[error(
@@ -56,6 +58,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// A key or secret cannot verify tokens.
+    #[cfg(feature = "tokens")]
     #[error("{setting}: {source}; nothing was started")]
     Keys {
         /// The setting that gives the key.

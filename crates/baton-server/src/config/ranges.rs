@@ -10,6 +10,7 @@ use bytesize::ByteSize;
 use super::error::ConfigError;
 use super::settings::Settings;
 use super::values::Span;
+use crate::time_text::duration_text;
 
 const SECOND: Duration = Duration::from_secs(1);
 const TEN_MS: Duration = Duration::from_millis(10);
@@ -53,7 +54,7 @@ fn time(name: &'static str, value: Span, least: Duration, most: Duration) -> Set
         most: most.as_nanos(),
         write: |nanos| {
             let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
-            humantime::format_duration(Duration::from_nanos(nanos)).to_string()
+            duration_text(Duration::from_nanos(nanos))
         },
     }
 }

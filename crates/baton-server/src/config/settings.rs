@@ -1,6 +1,5 @@
-//! The settings: names, meanings and defaults.
-//!
-//! Owns the list, from which the command line, the environment and the configuration file are read.
+//! The settings: the list of their names, meanings and defaults, from which the command line, the
+//! environment and the configuration file are read.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use baton_auth::{ClaimName, ClaimNames, DocumentPattern, Permissions, TenantPrefix};
 use baton_presence::Rights;
 use bytesize::ByteSize;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::auth_values::{
     AuthMode, ClaimPreset, CommaList, OrNone, Secret, ServiceUrl, TokenDocuments,
@@ -43,7 +42,8 @@ macro_rules! settings {
         }
 
         /// Settings from one source: the command line with its environment, or a file.
-        #[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]
+        #[cfg(feature = "command-line")]
+        #[derive(Debug, Clone, Default, PartialEq, serde::Deserialize, clap::Args)]
         #[serde(default, deny_unknown_fields)]
         pub struct PartialSettings {
             $( $(#[doc = $doc])* #[arg(long $(, $($arg)*)?)] pub $name: Option<$ty>, )*
@@ -51,10 +51,10 @@ macro_rules! settings {
 
         impl Settings {
             /// Replaces the settings that a source gives.
+            #[cfg(feature = "command-line")]
             pub(super) fn take(&mut self, given: PartialSettings) {
                 $( if let Some(value) = given.$name { self.$name = value; } )*
             }
-
             /// Names of all settings, as in a configuration file.
             pub const NAMES: &'static [&'static str] = &[ $( stringify!($name), )* ];
         }

@@ -10,15 +10,17 @@ use baton_presence::{Mode, Rights, Timings};
 use baton_room::{ReadOnlyEdits, Receipts};
 use serde::{Deserialize, Serialize};
 
+use crate::time_text::{InvalidSpan, duration_text, parse_duration};
+
 /// A duration, written like `500ms`, `5s` or `1m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
 impl FromStr for Span {
-    type Err = humantime::DurationError;
+    type Err = InvalidSpan;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        humantime::parse_duration(text).map(Span)
+        parse_duration(text).map(Span)
     }
 }
 
@@ -32,12 +34,13 @@ impl<'de> Deserialize<'de> for Span {
 
 impl Serialize for Span {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&humantime::format_duration(self.0))
+        to.serialize_str(&duration_text(self.0))
     }
 }
 
 /// A switch, written `on` or `off`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "command-line", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Switch {
     /// On.
@@ -47,7 +50,8 @@ pub enum Switch {
 }
 
 /// The users who may connect to a Unix socket. Each of them is trusted as a proxy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "command-line", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum SocketAccess {
     /// The user that runs the server (mode 0600)
@@ -70,7 +74,8 @@ impl SocketAccess {
 }
 
 /// A set of values for all timings; each timing can also be set by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "command-line", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum TimingProfile {
     /// For the open internet
@@ -95,7 +100,8 @@ impl TimingProfile {
 }
 
 /// The effect of locks in a new document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "command-line", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum DocumentMode {
     /// Locks are advisory: every client may write
@@ -117,7 +123,8 @@ impl From<DocumentMode> for Mode {
 }
 
 /// The fate of edits from clients that may only read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "command-line", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum ReadOnlyPolicy {
     /// They are dropped, and their clients are told
@@ -136,7 +143,8 @@ impl From<ReadOnlyPolicy> for ReadOnlyEdits {
 }
 
 /// The updates that a stock client is sent back, written `off` or `saved`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "command-line", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum EchoMode {
     /// None

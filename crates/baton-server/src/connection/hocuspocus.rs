@@ -12,7 +12,6 @@ mod load;
 mod mailbox;
 mod running_tasks;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ use self::address_task::Shared;
 use self::load::Counted;
 pub(crate) use self::load::HocuspocusLoad;
 use self::mailbox::{Mailbox, NotTaken};
-use crate::access::Authorizer;
+use crate::access::{Authorizer, Caller};
 use crate::app::StopSignal;
 use crate::connection::close_codes;
 use crate::connection::inbound_stream::{CONTROL, Parted, broken};
@@ -62,7 +61,7 @@ const SILENT_AFTER: Duration = Duration::from_secs(45);
 pub(crate) struct HocuspocusEntry {
     pub(crate) registry: Arc<Registry>,
     pub(crate) authorizer: Arc<Authorizer>,
-    pub(crate) client: IpAddr,
+    pub(crate) caller: Caller,
     pub(crate) source: Source,
     pub(crate) stopping: StopSignal,
 }
@@ -96,7 +95,7 @@ impl HocuspocusSocket {
         let shared = Shared {
             registry: Arc::clone(&entry.registry),
             authorizer: entry.authorizer,
-            client: entry.client,
+            caller: entry.caller,
             rate: Arc::clone(&rate),
             opening: Semaphore::new(OPENING),
         };

@@ -10,12 +10,12 @@ mod session_access;
 use std::num::NonZeroU64;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use baton_room::{
     Arrival, ConnectionId, Departure, Ending, Incoming, OVERHEAD, ParkPreview, ResumeToken, Room,
-    protocol_fault,
+    SyncKind, protocol_fault,
 };
 use bytes::Bytes;
 
@@ -203,6 +203,43 @@ impl Session {
             Box::pin(self.placed()).await;
         }
         Ok(())
+    }
+
+    /// Brings in an edit of the program's own, unless a lock or a missing right would keep it out
+    /// of the document: then nothing changes. Returns true if it was brought in.
+    pub(crate) async fn edit(&mut self, update: Bytes) -> Result<bool, ConnectionOver> {
+        let most = largest_reservation(self.registry.settings());
+        let reserving = self.document.reserve(OVERHEAD + update.len(), most);
+        let reserved = patiently(&mut self.due, reserving).await;
+        let reservation = reserved.map_err(|error| {
+            let reason = error.to_string();
+            self.writer.end(close_codes::STORE_FAILED, reason);
+            ConnectionOver
+        })?;
+        let (id, token, is_taken) = (self.id, self.token, Arc::new(AtomicBool::new(false)));
+        let taken = Arc::clone(&is_taken);
+        let step = Step {
+            from: NonZeroU64::new(id.0),
+            reservation,
+            kind: StepKind::Update(update.len()),
+            wanted: || true,
+            input: move |room: &mut Room, now| {
+                if room.would_take(id, &update) {
+                    taken.store(true, Ordering::Relaxed);
+                    room.receive(id, Incoming::Sync(SyncKind::Update, update), token, now);
+                }
+            },
+        };
+        let stepped = self.document.step(step, &mut self.due).await;
+        if stepped.map_err(|_| self.gone())?.awaits_placement {
+            Box::pin(self.placed()).await;
+        }
+        Ok(is_taken.load(Ordering::Relaxed))
+    }
+
+    /// Returns the document.
+    pub(crate) const fn document(&self) -> &Arc<OpenDocument> {
+        &self.document
     }
 
     /// Looks at another token of the client, and lets it take the place of the one before. Returns

@@ -1,6 +1,5 @@
 //! Reads the frames of a WebSocket that carries one document, the one that its address names.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use baton_room::{Departure, Receipts, Source};
@@ -9,7 +8,7 @@ use futures_util::{Stream, StreamExt};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::access::{AccessDenied, Authorizer, ShownToken};
+use crate::access::{AccessDenied, Authorizer, Caller, ShownToken};
 use crate::connection::first_message::{Read, first_hello, first_message, hello_token};
 use crate::connection::inbound_stream::{CONTROL, Parted, broken};
 use crate::connection::outbox::WriterEvent;
@@ -29,7 +28,7 @@ pub(crate) struct Entry {
     pub(crate) document: String,
     /// Token of the handshake, or the reason for which it has none that can be used.
     pub(crate) token: ShownToken,
-    pub(crate) client: IpAddr,
+    pub(crate) caller: Caller,
     pub(crate) source: Source,
     /// The way in which the client is told that an edit is saved.
     pub(crate) receipts: Receipts,
@@ -66,7 +65,7 @@ where
         shown = hello_token(&message);
         first = Some(message);
     }
-    let asking = entry.authorizer.admit(&shown, document, entry.client);
+    let asking = entry.authorizer.admit(&shown, document, &entry.caller);
     // Boxed: the connection should not keep the memory that asking took.
     let grant = match Box::pin(asking).await {
         Ok(grant) => grant,

@@ -190,6 +190,12 @@ impl SocketWriter {
         &self.outbox
     }
 
+    /// Waits until something is queued, for a task that takes it out of the queue by itself. For one
+    /// waiter.
+    pub(crate) async fn woken(&self) {
+        self.work.notified().await;
+    }
+
     /// Ends the connection after what is queued, and flushes it. The first ending stands.
     pub(crate) fn end(&self, code: u16, reason: impl Into<String>) {
         self.outbox.end(code, reason);

@@ -95,6 +95,18 @@ impl Frame {
         }
     }
 
+    /// Returns the message without the frame around it, for a receiver in this process.
+    pub(crate) fn message(&self) -> Bytes {
+        match self {
+            Self::Whole(bytes, _) => bytes.slice(header_length(bytes)..),
+            Self::Shared(parts) => {
+                let (front, payload) = &**parts;
+                let head = front.get(header_length(front)..).unwrap_or_default();
+                [head, payload].concat().into()
+            }
+        }
+    }
+
     /// Its length on the wire, in bytes.
     pub(crate) fn len(&self) -> usize {
         match self {
@@ -159,6 +171,16 @@ pub(crate) fn close_frame(code: u16, reason: &str) -> Bytes {
     out.into()
 }
 
+/// Returns the length of the header that [`write_header`] wrote.
+fn header_length(frame: &[u8]) -> usize {
+    let header = match frame.get(1) {
+        Some(126) => 4,
+        Some(127) => 10,
+        _ => 2,
+    };
+    header.min(frame.len())
+}
+
 /// Writes the header of an unmasked, final frame (RFC 6455, section 5.2).
 fn write_header(kind: u8, length: usize, out: &mut Vec<u8>) {
     out.push(kind);
@@ -178,6 +200,17 @@ fn write_header(kind: u8, length: usize, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_what_the_frame_carries_whatever_its_length() {
+        for length in [0, 125, 126, COPIED, COPIED + 1, 0x1_0000, 0x1_0001] {
+            let payload = Bytes::from(vec![7; length]);
+            let frame = Frame::new(PayloadKind::Update, &payload);
+            let header = FrameHeader::new(PayloadKind::Update, length);
+            let whole = [header.as_bytes(), &payload].concat();
+            assert_eq!(frame.message(), whole, "{length}");
+        }
+    }
 
     #[test]
     fn a_long_payload_is_shared_and_a_short_one_copied() {

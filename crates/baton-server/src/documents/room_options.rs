@@ -70,6 +70,6 @@ pub(super) fn room_options(
 }
 
 /// Returns a size as a number of bytes in memory.
-pub(super) fn bytes(size: ByteSize) -> usize {
+pub(crate) fn bytes(size: ByteSize) -> usize {
     usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }

@@ -10,6 +10,7 @@ use baton_room::{Record, RecordError, SnapshotError, last_joined_ms, remnant};
 
 use crate::documents::open_document::NotErased;
 use crate::documents::registry::{OpenError, Registry};
+use crate::time_text::moment_text;
 
 /// Most attempts to open a document that leaves memory at the same moment.
 const TRIES: usize = 8;
@@ -42,7 +43,7 @@ impl std::fmt::Display for StoredDocument {
             None => write!(f, "{:>14}  ", "damaged")?,
         }
         match self.last_joined {
-            Some(at) => write!(f, "{}", humantime::format_rfc3339_seconds(at))?,
+            Some(at) => f.write_str(&moment_text(at))?,
             None => write!(f, "{:<20}", "-")?,
         }
         write!(f, "  {}", self.name)?;

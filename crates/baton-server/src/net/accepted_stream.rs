@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+#[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
 
 /// See the module.
@@ -13,8 +14,20 @@ use tokio_rustls::server::TlsStream;
 pub(crate) enum AcceptedStream {
     Tcp(TcpStream),
     /// Boxed: the state of TLS is a kilobyte.
+    #[cfg(feature = "tls")]
     Tls(Box<TlsStream<TcpStream>>),
     Unix(UnixStream),
+}
+
+impl AcceptedStream {
+    /// Returns true if it ends with an end of TLS.
+    pub(crate) const fn is_tls(&self) -> bool {
+        match self {
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => true,
+            Self::Tcp(_) | Self::Unix(_) => false,
+        }
+    }
 }
 
 /// Evaluates an expression with the stream inside, whatever its kind.
@@ -22,6 +35,7 @@ macro_rules! inside {
     ($stream:expr, $name:ident => $result:expr) => {
         match $stream {
             AcceptedStream::Tcp($name) => $result,
+            #[cfg(feature = "tls")]
             AcceptedStream::Tls($name) => $result,
             AcceptedStream::Unix($name) => $result,
         }

@@ -11,13 +11,11 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use baton_auth::Permission;
-use baton_presence::Time;
 use baton_room::{Departure, Receipts, Room, Source};
 use baton_sync::y_websocket::{FrameHeader, PayloadKind};
 use baton_sync::{Judgement, StateVector, scan};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::access::AccessGrant;
@@ -25,6 +23,7 @@ use crate::connection::close_codes;
 use crate::connection::session::Session;
 use crate::connection::socket_writer::{SlowReaderLimits, SocketWriter};
 use crate::documents::open_document::OpenDocument;
+use crate::documents::questions;
 use crate::documents::registry::{OpenError, Registry};
 use crate::documents::work_cost::StepKind;
 use crate::limits::message_rate_limit::MessageRateLimit;
@@ -80,8 +79,10 @@ pub(crate) async fn apply_update(
             format!("the body is no update v1 of Yjs: {error}; nothing was changed"),
         ));
     }
-    let writer =
-        Arc::new(SocketWriter::indirect(unread(registry)).comes_from(source, Receipts::None));
+    let writer = Arc::new(
+        SocketWriter::indirect(SlowReaderLimits::new(registry.settings()))
+            .comes_from(source, Receipts::None),
+    );
     let rate = Arc::new(MessageRateLimit::new(registry.settings()));
     let joining = Session::join(Arc::clone(registry), name, grant, Arc::clone(&writer), rate);
     let mut session = match joining.await {
@@ -218,24 +219,10 @@ async fn ask<T: Send + 'static>(
     kind: StepKind,
     look: impl FnOnce(&Room) -> T + Send + 'static,
 ) -> Result<T, ApiError> {
-    let (tell, told) = oneshot::channel();
-    let looking = document.own_step(kind, move |room: &mut Room, _: Time| {
-        // The asking request may be gone.
-        let _nobody_waits = tell.send(look(room));
-    });
-    let text = "the document was closed; try again";
-    let gone = || ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "document-closed", text);
-    looking.await.map_err(|_| gone())?;
-    told.await.map_err(|_| gone())
-}
-
-/// Returns the limits of a writer that nothing is read from.
-fn unread(registry: &Registry) -> SlowReaderLimits {
-    let settings = registry.settings();
-    SlowReaderLimits {
-        most: usize::try_from(settings.max_outbox.as_u64()).unwrap_or(usize::MAX),
-        behind: settings.max_behind.0,
-    }
+    questions::ask(document, kind, look).await.map_err(|_| {
+        let text = "the document was closed; try again";
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "document-closed", text)
+    })
 }
 
 /// Returns the ending of a session as the answer to its request.

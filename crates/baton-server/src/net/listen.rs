@@ -26,6 +26,7 @@ use crate::net::accepted_stream::AcceptedStream;
 use crate::net::client_addr::Peer;
 use crate::net::http_stream::{HttpStream, ReturnedStream};
 use crate::net::listener::Listener;
+#[cfg(feature = "tls")]
 use crate::net::tls::TlsFailure;
 use crate::net::web_origin::ListenerReach;
 use crate::ops::rejection_counters::Rejection;
@@ -59,11 +60,18 @@ pub(crate) async fn accept(listener: Listener, router: Router, app: &Arc<App>) {
 }
 
 /// Looks after changes of the certificate's files, for ever.
+#[cfg(feature = "tls")]
 async fn watch_certificates(app: &App) {
     match app.tls() {
         Some(tls) => Arc::clone(tls.certificates()).watch().await,
         None => std::future::pending().await,
     }
+}
+
+/// There is no certificate.
+#[cfg(not(feature = "tls"))]
+async fn watch_certificates(_app: &App) {
+    std::future::pending().await
 }
 
 /// The accept loop of one listener.
@@ -131,7 +139,7 @@ impl Acceptor {
                     let status = StatusCode::TOO_MANY_REQUESTS;
                     let refusal = HttpRefusal::new(status, refused.to_string());
                     // A handshake of TLS would cost more than it refuses.
-                    let refusal = self.app.tls().is_none().then_some(refusal);
+                    let refusal = (!self.app.speaks_tls()).then_some(refusal);
                     tokio::spawn(turn_away(stream, refusal, permit));
                 }
             }
@@ -165,6 +173,9 @@ impl Connection {
             tracing::debug!(%error, "a connection ended before it was served");
             return;
         }
+        #[cfg(not(feature = "tls"))]
+        let ended = self.http(stream).await;
+        #[cfg(feature = "tls")]
         let ended = match self.secure(stream).await {
             Ok(stream) => self.http(stream).await,
             Err(ended) => ended,
@@ -180,6 +191,7 @@ impl Connection {
     }
 
     /// Shakes hands, if the server speaks TLS.
+    #[cfg(feature = "tls")]
     async fn secure(&self, stream: AcceptedStream) -> Result<AcceptedStream, Ended> {
         let (tls, stream) = match (self.app.tls(), stream) {
             (Some(tls), AcceptedStream::Tcp(stream)) => (tls, stream),
@@ -250,7 +262,7 @@ impl Connection {
         let Err(Some(mut refusal)) = ended else {
             // Without an end of TLS the client cannot know that the response is whole.
             let stream = returned.take();
-            let stream = stream.filter(|stream| matches!(stream, AcceptedStream::Tls(_)));
+            let stream = stream.filter(|stream| stream.is_tls());
             return Ended {
                 refusal: None,
                 stream,
@@ -293,6 +305,7 @@ impl HttpRefusal {
         }
     }
 
+    #[cfg(feature = "tls")]
     fn plain() -> Self {
         let text = "this port speaks TLS; use https:// or wss://\n";
         Self {

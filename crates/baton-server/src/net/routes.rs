@@ -3,12 +3,13 @@
 //! Owns the paths. The upgrade is done here, so that the server owns the stream and its limits:
 //! axum's own WebSocket contains another version of the library, with that version's defaults.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
+#[cfg(feature = "demo-page")]
+use axum::http::{HeaderMap, Method};
+use axum::http::{StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -19,12 +20,13 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
 use percent_encoding::percent_decode_str;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::{Instrument, Span, field};
 
-use crate::access::{agreed_protocol, request_token};
+use crate::access::{Caller, agreed_protocol, request_token};
 use crate::app::App;
-use crate::config::{EchoMode, Switch};
+use crate::config::EchoMode;
+#[cfg(feature = "metrics")]
+use crate::config::Switch;
 use crate::connection::direct_stream::{split_tcp, split_unix};
 use crate::connection::hocuspocus::HocuspocusEntry;
 use crate::connection::single_document::{Entry, OnClose};
@@ -33,37 +35,81 @@ use crate::limits::connection_limit::ConnectionRefused;
 use crate::net::accepted_stream::AcceptedStream;
 use crate::net::base_route;
 use crate::net::client_addr::ClientAddr;
+#[cfg(feature = "demo-page")]
 use crate::net::demo_page;
+use crate::net::handshake::{HandshakeFault, accept_key};
 use crate::net::http_stream::HttpStream;
 use crate::net::sessions_api;
 use crate::net::web_origin::Forbidden;
+#[cfg(feature = "tokens")]
+use crate::net::y_sweet_api;
+#[cfg(feature = "metrics")]
 use crate::ops::metrics;
 use crate::ops::readiness;
 use crate::ops::rejection_counters::Rejection;
 
-/// Returns all routes.
-///
-/// `more` are those of other modules that open documents.
-pub(crate) fn router(app: Arc<App>, more: Router<Arc<App>>) -> Router {
-    let mut routes = Router::new();
-    let settings = app.registry().settings();
-    if settings.metrics == Switch::On {
-        routes = routes.route("/metrics", get(metrics));
-    }
-    let routes = routes
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
+/// Returns the sockets of documents.
+pub(crate) fn documents() -> Router<Arc<App>> {
+    Router::new()
         .route("/ws", get(websocket))
         .route("/ws/", get(websocket))
         .route("/ws/{*document}", get(websocket))
         .route("/hocuspocus", get(hocuspocus))
         .route("/hocuspocus/", get(hocuspocus))
         .route("/hocuspocus/{*rest}", get(hocuspocus))
-        .nest("/api/v1", sessions_api::router(&app))
-        .merge(more)
-        .fallback(page)
-        .with_state(Arc::clone(&app));
-    let base = settings.base.clone();
+}
+
+/// Returns the answers to probes.
+pub(crate) fn health() -> Router<Arc<App>> {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+}
+
+/// Returns the metrics.
+#[cfg(feature = "metrics")]
+pub(crate) fn metrics() -> Router<Arc<App>> {
+    Router::new().route("/metrics", get(serve_metrics))
+}
+
+/// Returns all routes that the settings want.
+fn all(app: &Arc<App>) -> Router<Arc<App>> {
+    let routes = documents()
+        .merge(health())
+        .nest("/api/v1", sessions_api::router(app));
+    #[cfg(feature = "tokens")]
+    let routes = routes.merge(y_sweet_api::router());
+    #[cfg(feature = "metrics")]
+    if app.registry().settings().metrics == Switch::On {
+        return routes.merge(metrics());
+    }
+    routes
+}
+
+/// Returns routes as a program merges or nests them into its own: under the base path, and without
+/// an answer to any other path.
+pub(crate) fn embedded(app: &Arc<App>, routes: Router<Arc<App>>) -> Router {
+    let routes = routes
+        .route_layer(from_fn_with_state(Arc::clone(app), admit))
+        .with_state(Arc::clone(app));
+    match app.registry().settings().base.prefix() {
+        "" => routes,
+        base => Router::new().nest(base, routes),
+    }
+}
+
+/// Returns all routes for a program; see [`embedded`].
+pub(crate) fn all_embedded(app: &Arc<App>) -> Router {
+    embedded(app, all(app))
+}
+
+/// Returns all routes of a server that has a listener to itself: every path has an answer.
+pub(crate) fn alone(app: Arc<App>) -> Router {
+    let routes = all(&app);
+    #[cfg(feature = "demo-page")]
+    let routes = routes.fallback(page);
+    let routes = routes.with_state(Arc::clone(&app));
+    let base = app.registry().settings().base.clone();
     base_route::under(&base, routes).layer(from_fn_with_state(app, admit))
 }
 
@@ -85,6 +131,7 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 }
 
 /// Serves a file of the demo page.
+#[cfg(feature = "demo-page")]
 async fn page(
     State(app): State<Arc<App>>,
     method: Method,
@@ -111,7 +158,8 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
 }
 
 /// Serves the metrics for Prometheus.
-async fn metrics(State(app): State<Arc<App>>) -> Response {
+#[cfg(feature = "metrics")]
+async fn serve_metrics(State(app): State<Arc<App>>) -> Response {
     match tokio::task::spawn_blocking(move || metrics::text(&app)).await {
         Ok(Ok(text)) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Ok(Err(_)) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -135,13 +183,13 @@ pub(crate) fn open_socket(
     let echo = asked_echo(request.uri());
     let shown = document.clone().unwrap_or_else(|| "?".to_owned());
     let span = tracing::info_span!("connection", address = field::Empty, document = shown);
-    let open = move |app: &App, client: IpAddr, source: Source| {
+    let open = move |app: &App, caller: Caller, source: Source| {
         Opened::Document(Entry {
             registry: Arc::clone(app.registry()),
             authorizer: Arc::clone(app.authorizer()),
             document: document.unwrap_or_default(),
             token,
-            client,
+            caller,
             source,
             receipts: echo.unwrap_or(app.registry().settings().echo).into(),
             on_close,
@@ -163,11 +211,11 @@ fn asked_echo(uri: &Uri) -> Option<EchoMode> {
 /// Opens a WebSocket of the Hocuspocus wire. Its messages name the documents, the path does not.
 async fn hocuspocus(State(app): State<Arc<App>>, request: Request) -> Response {
     let span = tracing::info_span!("connection", address = field::Empty, wire = "hocuspocus");
-    let open = |app: &App, client: IpAddr, source: Source| {
+    let open = |app: &App, caller: Caller, source: Source| {
         Opened::Hocuspocus(Box::new(HocuspocusEntry {
             registry: Arc::clone(app.registry()),
             authorizer: Arc::clone(app.authorizer()),
-            client,
+            caller,
             source,
             stopping: app.stop_signal(),
         }))
@@ -180,9 +228,9 @@ fn upgrade(
     app: Arc<App>,
     mut request: Request,
     span: Span,
-    open: impl FnOnce(&App, IpAddr, Source) -> Opened + Send + 'static,
+    open: impl FnOnce(&App, Caller, Source) -> Opened + Send + 'static,
 ) -> Response {
-    let client = app.trust().client_of(&request);
+    let client = app.client_of(&request);
     let accept = match accept_key(&request) {
         Ok(accept) => accept,
         Err(fault) => {
@@ -204,12 +252,14 @@ fn upgrade(
     };
     let protocol = agreed_protocol(request.headers());
     let upgrade = hyper::upgrade::on(&mut request);
+    // Now, so that a copy of the head does not keep the upgrade.
+    let caller = Caller::of(client, &request, app.authorizer().reads_requests());
     span.record("address", field::display(client));
     let serving = async move {
         match upgrade.await {
             Ok(upgraded) => {
                 let source = app.registry().sources().of(permit.address());
-                let opened = open(&app, client, source);
+                let opened = open(&app, caller, source);
                 drop(app);
                 serve(upgraded, opened).await;
                 drop(permit);
@@ -245,6 +295,7 @@ async fn serve(upgraded: Upgraded, opened: Opened) {
                 Some(AcceptedStream::Unix(stream)) => {
                     socket::serve_direct(split_unix(stream), early, opened).await;
                 }
+                #[cfg(feature = "tls")]
                 Some(AcceptedStream::Tls(stream)) => {
                     Box::pin(socket::serve_any(*stream, early, opened)).await;
                 }
@@ -256,89 +307,6 @@ async fn serve(upgraded: Upgraded, opened: Opened) {
             Box::pin(socket::serve_any(stream, Vec::new(), opened)).await;
         }
     }
-}
-
-/// The reason for which a request for a document is not a WebSocket handshake. Nothing was started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum HandshakeFault {
-    /// It does not ask for an upgrade.
-    Plain,
-    /// It asks for another version of the protocol.
-    Version,
-    /// Its key is not 16 bytes in base64.
-    Key,
-    /// It has a body, or is not a GET of HTTP/1.1.
-    Request,
-}
-
-impl HandshakeFault {
-    fn text(self) -> &'static str {
-        match self {
-            Self::Plain => {
-                "This is the address of a WebSocket; connect to it with a Yjs provider.\n"
-            }
-            Self::Version => "This server speaks only version 13 of the WebSocket protocol.\n",
-            Self::Key => "Sec-WebSocket-Key must be 16 bytes in base64.\n",
-            Self::Request => {
-                "A WebSocket handshake must be a GET of HTTP/1.1 with a Host header and without a body.\n"
-            }
-        }
-    }
-}
-
-impl IntoResponse for HandshakeFault {
-    fn into_response(self) -> Response {
-        let upgrade = [
-            (header::UPGRADE, "websocket"),
-            (header::SEC_WEBSOCKET_VERSION, "13"),
-        ];
-        match self {
-            Self::Plain | Self::Version => {
-                (StatusCode::UPGRADE_REQUIRED, upgrade, self.text()).into_response()
-            }
-            Self::Key | Self::Request => (StatusCode::BAD_REQUEST, self.text()).into_response(),
-        }
-    }
-}
-
-/// Returns the answer to the client's key, if this is a WebSocket handshake (RFC 6455, section
-/// 4.2.1).
-fn accept_key(request: &Request) -> Result<String, HandshakeFault> {
-    let headers = request.headers();
-    let has = |name: header::HeaderName, token: &str| {
-        headers
-            .get_all(name)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .any(|part| part.trim().eq_ignore_ascii_case(token))
-    };
-    if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
-        return Err(HandshakeFault::Plain);
-    }
-    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
-        return Err(HandshakeFault::Version);
-    }
-    let empty = |length: &HeaderValue| length == "0";
-    let bodiless = !headers.contains_key(header::TRANSFER_ENCODING)
-        && headers.get(header::CONTENT_LENGTH).is_none_or(empty);
-    let addressed = headers.contains_key(header::HOST);
-    let get = *request.method() == Method::GET && request.version() == Version::HTTP_11;
-    if !get || !bodiless || !addressed {
-        return Err(HandshakeFault::Request);
-    }
-    let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
-    match (keys.next(), keys.next()) {
-        (Some(key), None) if is_key(key.as_bytes()) => Ok(derive_accept_key(key.as_bytes())),
-        _ => Err(HandshakeFault::Key),
-    }
-}
-
-/// Returns true if this is 16 bytes in base64.
-fn is_key(text: &[u8]) -> bool {
-    let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    text.strip_suffix(b"==")
-        .is_some_and(|rest| rest.len() == 22 && rest.iter().all(base64))
 }
 
 fn switching(accept: &str, protocol: Option<String>) -> Response {

@@ -6,7 +6,6 @@
 //! can make its visitor call this. Without authentication the API is off, and an operator uses the
 //! admin socket.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use axum::{Json, Router};
 use baton_room::ConnectionId;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{ShownToken, request_token};
+use crate::access::{Caller, ShownToken, request_token};
 use crate::app::App;
 use crate::cluster::status::ClusterStatus;
 use crate::net::api_error::ApiError;
@@ -55,13 +54,14 @@ async fn admit_operator(State(app): State<Arc<App>>, request: Request, next: Nex
     // Not the address: that would be in logs of proxies and in the history of browsers.
     let shown = request_token(&Uri::default(), request.headers());
     let client = app.trust().client_of(&request);
-    match judge_caller(&app, shown, client).await {
+    let caller = Caller::of(client, &request, app.authorizer().reads_requests());
+    match judge_caller(&app, shown, &caller).await {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }
 }
 
-async fn judge_caller(app: &App, shown: ShownToken, client: IpAddr) -> Result<(), ApiError> {
+async fn judge_caller(app: &App, shown: ShownToken, caller: &Caller) -> Result<(), ApiError> {
     if !app.authorizer().asks_for_tokens() {
         return Err(ApiError::new(
             StatusCode::FORBIDDEN,
@@ -71,7 +71,7 @@ async fn judge_caller(app: &App, shown: ShownToken, client: IpAddr) -> Result<()
     }
     let authorizer = app.authorizer();
     authorizer
-        .authorize_operator(shown?.as_ref(), client)
+        .authorize_operator(shown?.as_ref(), caller)
         .await?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! leads back to no address, and matches no key of a later process.
 
 use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv4Addr};
 
 use baton_room::Source;
 
@@ -23,12 +24,15 @@ impl SourceKeys {
         let high = u128::from(high.hash_one(address));
         Source::new((high << 64 | low).to_le_bytes())
     }
+
+    /// Returns the source of what the program itself does, which is no client's.
+    pub(crate) fn of_this_process(&self) -> Source {
+        self.of(ClientAddr::from(IpAddr::from(Ipv4Addr::UNSPECIFIED)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
 
     #[test]

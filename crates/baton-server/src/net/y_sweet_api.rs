@@ -16,7 +16,6 @@
 mod client_tokens;
 mod paths;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -33,7 +32,7 @@ use serde_json::json;
 
 use self::client_tokens::{ClientToken, MAX_LIFETIME, TokenRequest};
 use self::paths::DocumentPath;
-use crate::access::{AccessGrant, DocumentToken, request_token};
+use crate::access::{AccessGrant, Caller, DocumentToken, request_token};
 use crate::app::App;
 use crate::clock::unix_ms;
 use crate::config::PublicUrl;
@@ -236,7 +235,7 @@ async fn update(
 
 /// A request that was let in. It counts as a connection of its address until it is answered.
 struct Call {
-    client: IpAddr,
+    caller: Caller,
     permit: ConnectionPermit,
 }
 
@@ -253,7 +252,8 @@ impl Call {
             let what = format_args!("{client}: {}", text.trim_end());
             app.registry().refusals().note(refused.reason(), what);
         })?;
-        Ok(Self { client, permit })
+        let caller = Caller::of(client, request, app.authorizer().reads_requests());
+        Ok(Self { caller, permit })
     }
 
     /// Returns the access of a caller that may manage the document; `None` if the server asks for
@@ -268,12 +268,12 @@ impl Call {
         document: &str,
     ) -> Result<Option<Arc<Access>>, ApiError> {
         let authorizer = app.authorizer();
-        if !authorizer.asks_for_tokens() {
+        if authorizer.lets_everyone_in() {
             return Ok(None);
         }
         // Not from the address, which is in the logs of proxies.
         let shown = request_token(&Uri::default(), &head.headers);
-        let admitting = authorizer.admit_manager(&shown, document, self.client);
+        let admitting = authorizer.admit_manager(&shown, document, &self.caller);
         Ok(Some(admitting.await?))
     }
 
@@ -288,7 +288,7 @@ impl Call {
         document: &str,
     ) -> Result<AccessGrant, ApiError> {
         let shown = request_token(&head.uri, &head.headers);
-        let granting = app.authorizer().admit(&shown, document, self.client);
+        let granting = app.authorizer().admit(&shown, document, &self.caller);
         Ok(granting.await?)
     }
 }
@@ -356,7 +356,7 @@ fn public_url(app: &App, head: &Parts) -> Result<PublicUrl, ApiError> {
         let peer = Peer::of(&head.extensions);
         app.origins().proxy_states_https(peer, &head.headers)
     };
-    let is_tls = app.tls().is_some() || proxied();
+    let is_tls = app.speaks_tls() || proxied();
     let base = app.registry().settings().base.prefix();
     Ok(PublicUrl::new(is_tls, host, base))
 }

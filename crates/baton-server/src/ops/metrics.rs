@@ -195,7 +195,14 @@ fn document_gauges(app: &App) -> Vec<Sample> {
     ]
 }
 
+/// Without TLS there are none.
+#[cfg(not(feature = "tls"))]
+const fn certificate_gauges(_app: &App) -> Vec<Sample> {
+    Vec::new()
+}
+
 /// Returns the gauges of the certificate; none without TLS.
+#[cfg(feature = "tls")]
 fn certificate_gauges(app: &App) -> Vec<Sample> {
     let Some(tls) = app.tls() else {
         return Vec::new();
@@ -217,6 +224,7 @@ fn certificate_gauges(app: &App) -> Vec<Sample> {
 
 fn counters(app: &App, log: &LogStats) -> Vec<Sample> {
     let services = app.authorizer().service_calls();
+    #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "TLS adds some"))]
     let mut counters = vec![
         (
             "key_fetches",
@@ -257,6 +265,7 @@ fn counters(app: &App, log: &LogStats) -> Vec<Sample> {
         ("records", "Records made durable", log.records),
         ("record_bytes", "Bytes of records made durable", log.bytes),
     ];
+    #[cfg(feature = "tls")]
     if let Some(tls) = app.tls() {
         counters.push((
             "tls_certificate_changes",

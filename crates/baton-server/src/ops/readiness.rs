@@ -95,6 +95,12 @@ pub(crate) fn check(app: &App) -> Readiness {
             ),
         });
     }
+    if app.has_unknown_peers() {
+        warnings.push(Reason {
+            code: "addresses-unknown",
+            what: "the program that embeds this server does not tell the addresses of clients, so that all of them share the limits of one address; serve the router with into_make_service_with_connect_info::<SocketAddr>()".to_owned(),
+        });
+    }
     if log.is_full() {
         warnings.push(Reason {
             code: "store-full",
@@ -118,9 +124,10 @@ pub(crate) fn check(app: &App) -> Readiness {
     }
 }
 
-/// Returns the bytes free on the disk of the store; `None` for a store in memory.
+/// Returns the bytes free on the disk of the store; `None` for a store in memory. A store that does
+/// not name its folder is taken to be in `data`.
 pub(crate) fn disk_free(log: &dyn Journals, data: &Path) -> Option<u64> {
     log.bytes_stored()?;
-    let disk = rustix::fs::statvfs(data).ok()?;
+    let disk = rustix::fs::statvfs(log.folder().unwrap_or(data)).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }

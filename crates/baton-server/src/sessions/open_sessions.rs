@@ -190,11 +190,11 @@ impl OpenSessions {
         let Some(before) = self.grant(id) else {
             return Err(AccessDenied::revoked());
         };
-        let (document, client) = (before.document(), before.client());
-        let grant = self.authorizer.admit(shown, document, client).await?;
+        let (document, caller) = (before.document(), before.caller());
+        let grant = self.authorizer.admit(shown, document, caller).await?;
         if !is_same_party(&before, &grant) {
             let denied = AccessDenied::other_party();
-            self.authorizer.note_denial(&denied, before.client());
+            self.authorizer.note_denial(&denied, before.caller());
             return Err(denied);
         }
         let (grant, mut orders) = (Arc::new(grant), SessionOrders::default());

@@ -322,7 +322,7 @@ impl<D> OpenSession<D> {
             tenant: access.tenant().map(str::to_owned),
             token_id: access.token_id().map(str::to_owned),
             wire: self.wire,
-            address: self.grant.client(),
+            address: self.grant.caller().address(),
             permissions: self.grant.permissions(),
             since_ms: self.since,
             expires_ms: self.grant.expires_at(),

@@ -7,6 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use baton_auth::{Permission, Permissions};
 use serde::{Serialize, Serializer};
 
+use crate::time_text::moment_text;
+
 /// The wire that a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WireName {
@@ -46,7 +48,7 @@ pub(crate) struct SessionView {
 impl Display for SessionView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let since = UNIX_EPOCH.checked_add(Duration::from_millis(self.since_ms));
-        let since = humantime::format_rfc3339_seconds(since.unwrap_or(UNIX_EPOCH));
+        let since = moment_text(since.unwrap_or(UNIX_EPOCH));
         let words: Vec<_> = self.permissions.iter().map(Permission::word).collect();
         let user = self.user.as_deref().unwrap_or("-");
         let (id, wire, address) = (self.id, self.wire, self.address);

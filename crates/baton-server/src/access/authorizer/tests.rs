@@ -1,10 +1,9 @@
-use std::net::{IpAddr, Ipv4Addr};
-
-use baton_auth::{DocumentPattern, NewToken, Permission, SigningKey, Token, TokenUser, mint};
+use baton_auth::{DocumentPattern, NewToken, Permissions, SigningKey, TokenUser, mint};
+use baton_presence::Rights;
 
 use super::*;
 use crate::clock::unix_ms;
-use crate::config::Secret;
+use crate::config::{AuthMode, Secret};
 use crate::connection::close_codes;
 
 const SECRET: &str = "a secret of thirty-two bytes or more";
@@ -32,11 +31,8 @@ async fn ask(
     token: Option<&Token>,
     document: &str,
 ) -> Result<AccessGrant, AccessDenied> {
-    let request = AccessRequest {
-        token,
-        document,
-        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-    };
+    let caller = Caller::at([127, 0, 0, 1].into());
+    let request = AccessRequest::new(token, document, &caller);
     authorizer.authorize(request).await
 }
 

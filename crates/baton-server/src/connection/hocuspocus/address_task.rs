@@ -4,7 +4,6 @@
 //! come again by itself. So a refusal that is not final is not told: the task tries again, with
 //! growing pauses, and the client's messages wait.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use baton_sync::hocuspocus;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::mailbox::{Leaving, Letter, Mailbox, Next};
-use crate::access::{AccessDenied, AccessGrant, Authorizer, ShownToken};
+use crate::access::{AccessDenied, AccessGrant, Authorizer, Caller, ShownToken};
 use crate::connection::outbox::WriterEvent;
 use crate::connection::session::{ConnectionOver, NotJoined, Session};
 use crate::connection::socket_writer::SocketWriter;
@@ -35,7 +34,7 @@ pub(super) const LEFT: &str = "provider_initiated";
 pub(super) struct Shared {
     pub(super) registry: Arc<Registry>,
     pub(super) authorizer: Arc<Authorizer>,
-    pub(super) client: IpAddr,
+    pub(super) caller: Caller,
     pub(super) rate: Arc<MessageRateLimit>,
     /// Admits a few addresses at a time to authorizer and disk.
     pub(super) opening: Semaphore,
@@ -141,10 +140,10 @@ impl AddressTask {
 
     async fn authorize(&self, token: &ShownToken) -> Result<AccessGrant, AccessDenied> {
         let Shared {
-            authorizer, client, ..
+            authorizer, caller, ..
         } = &*self.shared;
         authorizer
-            .admit(token, self.address.document(), *client)
+            .admit(token, self.address.document(), caller)
             .await
     }
 

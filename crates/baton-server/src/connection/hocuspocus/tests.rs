@@ -29,7 +29,8 @@ fn app(change: impl FnOnce(&mut Settings)) -> Arc<App> {
     let mut settings = Settings::default();
     change(&mut settings);
     let log = Arc::new(Log::in_memory(LogOptions::default()).unwrap());
-    Arc::new(App::new(Arc::new(settings), log).unwrap())
+    let authorizer = Authorizer::new(&settings).unwrap();
+    Arc::new(App::new(Arc::new(settings), log, authorizer).unwrap())
 }
 
 impl Socket {
@@ -37,7 +38,7 @@ impl Socket {
         let entry = HocuspocusEntry {
             registry: Arc::clone(app.registry()),
             authorizer: Arc::clone(app.authorizer()),
-            client: IpAddr::from([127, 0, 0, 1]),
+            caller: Caller::at([127, 0, 0, 1].into()),
             source: Source::new([7; 16]),
             stopping: app.stop_signal(),
         };

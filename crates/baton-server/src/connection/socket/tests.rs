@@ -1,11 +1,9 @@
-use std::net::IpAddr;
-
 use baton_log::{Log, LogOptions};
 use baton_room::{Receipts, Source};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::access::Authorizer;
+use crate::access::{Authorizer, Caller};
 use crate::connection::close_codes;
 
 /// A request for the document "notes" of a server with the default settings.
@@ -18,7 +16,7 @@ fn entry() -> Opened {
         registry: Arc::new(Registry::new(settings, log, Arc::clone(&authorizer))),
         document: "notes".to_owned(),
         token: Ok(None),
-        client: IpAddr::from([127, 0, 0, 1]),
+        caller: Caller::at([127, 0, 0, 1].into()),
         source: Source::new([7; 16]),
         receipts: Receipts::None,
         on_close: None,

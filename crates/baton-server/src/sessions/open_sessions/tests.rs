@@ -1,7 +1,7 @@
 use baton_auth::{Access, Permissions};
 
 use super::*;
-use crate::access::AccessRequest;
+use crate::access::{AccessRequest, Caller};
 
 const ID: ConnectionId = ConnectionId(7);
 
@@ -13,11 +13,8 @@ fn sessions() -> Arc<OpenSessions> {
 }
 
 fn grant(access: Access) -> AccessGrant {
-    let request = AccessRequest {
-        token: None,
-        document: "notes",
-        client: [127, 0, 0, 1].into(),
-    };
+    let caller = Caller::at([127, 0, 0, 1].into());
+    let request = AccessRequest::new(None, "notes", &caller);
     AccessGrant::of(request, Arc::new(access)).unwrap()
 }
 

@@ -1,17 +1,14 @@
 use baton_auth::{Access, Permissions};
 
 use super::*;
-use crate::access::AccessRequest;
+use crate::access::{AccessRequest, Caller};
 
 const NOW: u64 = 1_800_000_000_000;
 const ALL: ConnectionId = ConnectionId(0);
 
 fn grant(document: &str, access: Access) -> Arc<AccessGrant> {
-    let request = AccessRequest {
-        token: None,
-        document,
-        client: [127, 0, 0, 1].into(),
-    };
+    let caller = Caller::at([127, 0, 0, 1].into());
+    let request = AccessRequest::new(None, document, &caller);
     Arc::new(AccessGrant::of(request, Arc::new(access)).unwrap())
 }
 
