@@ -166,6 +166,7 @@ async function two (stage, editors, ...more) {
 
 /** All editors; `EDITOR=quill` is for work on one. */
 const ALL = Object.keys(EDITORS).filter((editor) => editor === (process.env.EDITOR ?? editor))
+assert.notEqual(ALL.length, 0, 'there is no such editor')
 
 /** Ways to change a text. */
 const WAYS = {
@@ -227,8 +228,8 @@ story('nothing gets into any editor under another\'s lock, and its writer goes o
   assert.equal(await bo.parks(), 0, 'nothing was set aside')
 })
 
-story('the lock of one editor\'s root type leaves the others to everybody', async (stage) => {
-  const { ada, bo } = await two(stage, ['quill', 'monaco'])
+story('the lock of one editor\'s root type leaves the others to everybody, and passes from a page that is closed', async (stage) => {
+  const { ada, bo } = await two(stage, ['quill', 'monaco'], ...GRACE)
   await ada.page.evaluate(() => window.page.provider.lockFor([['quill']]).hold())
   await bo.desks.quill.becomes(false)
   await bo.desks.monaco.type('!')
@@ -236,10 +237,18 @@ story('the lock of one editor\'s root type leaves the others to everybody', asyn
   await ada.desks.quill.type('!')
   await bo.desks.quill.sees('Ada Bo!')
   assert.equal((await bo.desks.monaco.refused()).count, 0)
+  await ada.saved()
+  const held = bo.page.evaluate(() => window.page.provider.lockFor([['quill']]).hold())
+  await ada.page.close()
+  await held
+  await bo.desks.quill.becomes(true)
+  await bo.desks.quill.type(' Bo2')
+  await bo.desks.quill.sees('Ada Bo! Bo2')
+  await bo.saved()
   assert.equal(await bo.parks(), 0)
 })
 
-story('the lock passes from a page that is closed; undo takes back one\'s own, also after a reconnect', async (stage) => {
+story('the lock passes from a page that is offline; undo takes back one\'s own, also after a reconnect', async (stage) => {
   const { server, ada, bo } = await two(stage, ALL, ...GRACE)
   await ada.take()
   for (const editor of ALL) {
@@ -250,13 +259,19 @@ story('the lock passes from a page that is closed; undo takes back one\'s own, a
   }
   await ada.saved()
   const held = bo.take()
-  await ada.page.close()
+  await ada.page.evaluate(() => window.page.provider.debug.cutNetwork(true))
   await held
   for (const editor of ALL) {
+    // Nobody has told her: her time is over.
+    await ada.desks[editor].becomes(false)
+    await ada.desks[editor].type('late')
+    await waitFor(`${editor}: Ada is told`, async () => (await ada.desks[editor].refused()).text === 'late')
     await bo.desks[editor].becomes(true)
     await bo.desks[editor].type(' Bo2')
     await bo.desks[editor].sees('Ada Bo, Ada Bo2')
   }
+  await ada.page.evaluate(() => window.page.provider.debug.cutNetwork(false))
+  for (const editor of ALL) await ada.desks[editor].sees('Ada Bo, Ada Bo2')
   await bo.saved()
   await server.kill()
   await bo.page.waitForFunction(() => !window.page.provider.wsconnected)
@@ -273,8 +288,8 @@ story('the lock passes from a page that is closed; undo takes back one\'s own, a
     await his.sees('Ada, Ada')
   }
   await bo.saved()
-  const cleo = await open(stage, server, 'Cleo')
-  for (const editor of ALL) await cleo.desks[editor].sees('Ada, Ada')
+  for (const editor of ALL) await ada.desks[editor].sees('Ada, Ada')
+  assert.equal(await ada.parks(), 0, 'nothing was set aside')
 })
 
 story('each key at a change of hands is in the text, or its refusal is told', async (stage) => {

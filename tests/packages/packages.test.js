@@ -16,6 +16,9 @@ import { CLIENT, must, run, Shelf, WHOLE, write } from './project.js'
 /** Bytes of the whole package in a page's bundle: minified, gzipped, without Yjs and its own libraries. */
 const LIMIT = 15.5 * 1024
 
+/** Bytes of the guard of one editor: minified, gzipped, without what it guards. */
+const GUARD = 4.25 * 1024
+
 /** Bytes of a bundle that imports one small function, minified. */
 const SMALL = 1024
 
@@ -86,6 +89,12 @@ story('it has its licences, no private files, no "any", and is ES2020 throughout
   const alone = gzipSync(await bundle(folder, "export * from 'baton-client'", ['yjs']), { level: 9 }).length
   t.diagnostic(`${whole} bytes gzipped; ${alone} with lib0 and y-protocols, which Yjs has anyway`)
   assert.ok(whole <= LIMIT, `${whole} bytes are more than ${LIMIT}`)
+  const others = (id) => !/^[./]|^baton-client/.test(id)
+  for (const editor of ['codemirror', 'prosemirror', 'quill', 'monaco', 'lexical']) {
+    const guard = gzipSync(await bundle(folder, `export * from 'baton-client/${editor}'`, others), { level: 9 }).length
+    t.diagnostic(`${guard} bytes: ${editor}`)
+    assert.ok(guard <= GUARD, `${editor}: ${guard} bytes are more than ${GUARD}`)
+  }
   const ones = { scopeFrom: '', closeWords: '', BatonError: '', MemoryDrafts: '', lockStore: '/stores', savedStore: '/stores' }
   for (const [one, entry] of Object.entries(ones)) {
     const small = await bundle(folder, `import { ${one} } from 'baton-client${entry}'\nconsole.log(${one})`, ['yjs', /^lib0\//, /^y-protocols\//])

@@ -12,6 +12,8 @@ import {
   type Peer,
   type WebSocketClass
 } from 'baton-client'
+import { GuardedMonaco, type MonacoEditorLike } from 'baton-client/monaco'
+import { guardQuill, refusalWords, type GuardOptions, type QuillBindingLike } from 'baton-client/quill'
 import { useLock, usePresence, type LockSnapshot, type PresentPeer } from 'baton-client/react'
 import { batonStore, lockStore, savedStore, type BatonView, type SavedSnapshot, type Store } from 'baton-client/stores'
 import * as Y from 'yjs'
@@ -81,3 +83,10 @@ export async function session(): Promise<Answer | string> {
     return error instanceof BatonError ? `${known(error.code)} ${known(error.closeCode) ?? ''}` : 'unknown'
   }
 }
+
+// Guards of editors need the types of no editor but their own, and these two not even those.
+const guard: GuardOptions = { lock: provider.lockFor([['title']]), cue: refusalWords, refused: ({ text, why }) => known<string>(text ?? why) }
+export const guarded = (binding: QuillBindingLike, editor: MonacoEditorLike): Y.UndoManager[] => [
+  guardQuill(provider, binding, guard).undoManager,
+  new GuardedMonaco(provider, provider.doc.getText('code'), editor, { cue: false }).undoManager
+]
