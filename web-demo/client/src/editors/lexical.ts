@@ -47,6 +47,7 @@ export class GuardedLexical {
   #binding: Binding
   /** What was joined here is not joined in the shared document. */
   #isStale = false
+  #isOver = false
   /** The state before an update that is about to be taken out of the editor. */
   #good: EditorState | null = null
 
@@ -102,7 +103,11 @@ export class GuardedLexical {
   }
 
   #follow(element: HTMLElement, mayEdit: boolean): void {
-    if (!mayEdit) giveUp(element)
+    if (!mayEdit) {
+      // What a composition leaves, Lexical reads in microtasks, from the page: after them, all is as it is shared.
+      if (this.#editor.isComposing()) setTimeout(() => this.guard.mayEdit || this.#isOver || this.#rebuild())
+      giveUp(element)
+    }
     this.#editor.setEditable(mayEdit)
     element.contentEditable = String(mayEdit)
     // What is not editable has the focus only when it asks for it: for reading and copying by keys.
@@ -172,6 +177,7 @@ export class GuardedLexical {
 
   /** Ends the guard and the binding; the editor stays. */
   destroy(): void {
+    this.#isOver = true
     for (const undo of this.#undoing) undo()
     this.#type.unobserveDeep(this.#received)
     this.undoManager.destroy()
