@@ -357,7 +357,10 @@ impl Plan {
             None
         };
         let Ok(address) = tokio::time::timeout(STARTS_WITHIN, ready).await else {
-            panic!("it does not listen after {STARTS_WITHIN:?}: {}", self.said())
+            panic!(
+                "it does not listen after {STARTS_WITHIN:?}: {}",
+                self.said()
+            )
         };
         let Some(address) = address else {
             panic!("the server ended instead of listening: {}", self.said())

@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use baton_server::{
     Access, AccessDenied, AccessFuture, AccessRequest, Authorize, HostedAuthor, HostedDocument,
-    HostedEditError, HostedEvent, Permissions, Server, Settings, TokenUser, close,
+    HostedEditError, HostedEvent, Permissions, Server, ServerBuilder, Settings, TokenUser, close,
 };
 use baton_sync::control_channel::{GrantStatus, PeerStatus, ServerMessage};
 use baton_sync::yrs::{GetString, ReadTxn, Text, WriteTxn};
@@ -213,7 +213,7 @@ impl Authorize for House {
 #[tokio::test]
 async fn the_host_decides_who_may_do_what_and_who_they_are() {
     let folder = TempDir::new().unwrap();
-    let builder = Server::builder(Settings::default()).authorize(House);
+    let builder = ServerBuilder::new(Settings::default()).authorize(House);
     let server = builder.open(folder.path()).unwrap();
     let address = serve(server.documents_router()).await;
     let as_ada = |join: Join| join.with_header("x-name", "ada");

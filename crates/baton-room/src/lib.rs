@@ -90,5 +90,7 @@ pub use replica::{
     ParkState, Placing, Profile, RECOVERABLE, Record, RecordError, ReplicatedState, Snapshot,
     SnapshotDraft, Snapshots, StateDigests, last_joined_ms, remnant,
 };
-pub use room::{Awaited, ClusterEvent, Journal, RecordPlacement, Room, RoomLoad, erase};
+pub use room::{
+    Awaited, ClusterEvent, Journal, RecordPlacement, Room, RoomLoad, erase, would_take,
+};
 pub use token::{ResumeToken, Source, TokenHash};

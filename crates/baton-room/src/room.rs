@@ -36,12 +36,13 @@ use crate::options::RoomOptions;
 use crate::outbound::{CatchUp, MissedUpdates, Outbound, caught_up};
 use crate::output::Output;
 use crate::reaction::ProposedRecord;
-use crate::replica::{Destination, HostId, ReplicatedState, Snapshots};
+use crate::replica::{HostId, ReplicatedState, Snapshots};
 use crate::sessions::Sessions;
 use crate::token::ResumeToken;
 
 pub use erasure::erase;
 use in_flight::InFlight;
+pub use incoming::would_take;
 use opening_records::opening_records;
 pub use other_hosts::ClusterEvent;
 use reactions::{carry_out, release};
@@ -73,6 +74,7 @@ impl Room {
             outbound: Outbound::new(state.position(), now),
             proposals: records.map(ProposedRecord::unanswered).collect(),
             in_flight: InFlight::default(),
+            returns: None,
             now,
             effects: Vec::new(),
             reactions: Vec::new(),
@@ -174,6 +176,7 @@ impl Room {
                 other_hosts::lost(self, host, served, now);
             }
             ClusterEvent::Isolated(isolated) => other_hosts::set_isolated(self, isolated, now),
+            ClusterEvent::Returned(times) => other_hosts::returned(self, times, now),
         }
     }
 
@@ -296,18 +299,6 @@ impl Room {
     #[must_use]
     pub const fn state(&self) -> &ReplicatedState {
         &self.state
-    }
-
-    /// Returns true if an update of this connection would enter the document now: it is one, and
-    /// neither a lock nor a missing right keeps it out.
-    #[must_use]
-    pub fn would_take(&self, connection: ConnectionId, update: &[u8]) -> bool {
-        let cx = context!(self, self.now);
-        let author = cx.author_of(connection);
-        baton_sync::scan(update).is_ok_and(|scan| {
-            let admission = cx.state.write_check().admission(author, &scan);
-            admission.destination == Destination::Document
-        })
     }
 
     /// The size of the room beside its document.

@@ -5,10 +5,10 @@
 //!
 //! | module | content |
 //! | --- | --- |
-//! | `authorizer` | answers each question: own tokens, revocations, and whoever decides |
-//! | `authorize` | the seam to whoever decides, and the question |
-//! | `built_in`, `by_token` | the modes of the setting `auth` behind that seam |
-//! | `grant` | the answers |
+//! | `authorizer` | answers each question: own tokens, revocations, and the decider |
+//! | `authorize` | the trait of a decider, and the question |
+//! | `built_in`, `by_token` | the modes of the setting `auth` as deciders |
+//! | `grant`, `denied` | the two answers |
 //! | `denial_counters` | denials by reason |
 //! | `own_tokens` | tokens that the server itself gives out or is told |
 //! | `request_token` | the places in which a request can show a token |
@@ -22,6 +22,7 @@ mod built_in;
 #[cfg(feature = "tokens")]
 mod by_token;
 mod denial_counters;
+mod denied;
 mod grant;
 #[cfg(feature = "tokens")]
 mod key_fetcher;
@@ -37,7 +38,7 @@ mod webhook_client;
 
 pub use authorize::{AccessFuture, AccessRequest, Authorize, Caller, ServiceCalls};
 pub(crate) use authorizer::Authorizer;
-pub use grant::AccessDenied;
+pub use denied::AccessDenied;
 pub(crate) use grant::{AccessGrant, ShownToken, shown_token};
 #[cfg(feature = "tokens")]
 pub(crate) use own_tokens::DocumentToken;

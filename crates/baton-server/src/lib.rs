@@ -2,17 +2,25 @@
 //! passes on. An edit is reported as saved only when it is durable.
 //!
 //! The program is `baton serve`. The library listens by itself ([`Server::listen`]) or mounts in
-//! your own axum server ([`Server::router`]):
+//! your own axum server ([`Server::router`], [`Server::documents_router`]). Your program may decide
+//! who may do what ([`Authorize`]), and read and edit documents by itself ([`Server::document`]).
+//! docs/embedding.md has a whole program, and says what each feature adds.
 //!
 //! ```
-//! use baton_log::{Log, LogOptions};
+//! use baton_server::baton_sync::yrs::{GetString, ReadTxn, Text, WriteTxn};
 //! use baton_server::{Server, Settings};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let log = Log::in_memory(LogOptions::default())?;
-//! let server = Server::new(Settings::default(), log)?;
-//! let routes: axum::Router = server.router(); // `.merge` or `.nest` it
+//! # let folder = tempfile::tempdir()?;
+//! let server = Server::open(folder.path(), Settings::default())?;
+//! let routes: axum::Router = server.documents_router(); // `.merge` or `.nest` it
+//!
+//! let letter = server.document("letter").await?;
+//! letter.edit(|txn| txn.get_or_insert_text("body").push(txn, "Dear Ben")).await?;
+//! // It is on the disk, and those who have it open were sent it.
+//! let body = letter.read(|txn| txn.get_text("body").map(|body| body.get_string(txn))).await?;
+//! assert_eq!(body.as_deref(), Some("Dear Ben"));
 //! # drop(routes);
 //! server.shutdown().await?;
 //! # Ok(())
@@ -59,6 +67,7 @@ mod limits;
 #[cfg(feature = "cluster")]
 mod moving;
 mod net;
+mod open_error;
 mod ops;
 mod server;
 mod server_builder;
@@ -87,7 +96,8 @@ pub use moving::folder_and_cluster::{Direction, MoveDocumentsError, MovePlan, mo
 #[cfg(feature = "cluster")]
 pub use moving::move_summary::{Carried, MoveSummary, NotCarried};
 pub use net::listener::Listener;
+pub use open_error::OpenServerError;
 pub use ops::admin_socket::{ADMIN_SOCKET, AdminReply, AdminRequest, AdminSocket, ask_server};
 pub use ops::open_files::raise_open_files;
 pub use server::{Load, Server};
-pub use server_builder::{OpenServerError, ServerBuilder};
+pub use server_builder::ServerBuilder;

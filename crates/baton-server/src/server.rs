@@ -11,7 +11,7 @@ use baton_log::{BackupError, BackupSummary, Journals, Log, LogError, LogOptions,
 use futures_util::stream::BoxStream;
 use tokio::time::Instant;
 
-use crate::access::Authorizer;
+use crate::access::{Authorize, Authorizer};
 use crate::app::App;
 #[cfg(feature = "cluster")]
 use crate::cluster::join::{self, JoinClusterError};
@@ -21,15 +21,17 @@ use crate::documents::resting_snapshots;
 use crate::documents::stored_documents::{self, EraseError, StoredDocument};
 use crate::hosted::{HostedAuthor, HostedDocument, HostedDocumentEnded};
 use crate::net::listener::Listener;
+#[cfg(feature = "tokens")]
+use crate::net::y_sweet_api;
 use crate::net::{listen, routes};
-use crate::server_builder::{OpenServerError, ServerBuilder};
+use crate::open_error::OpenServerError;
 
 /// A server with its log; see the crate documentation. All clones are the same server.
 #[derive(Clone)]
 pub struct Server {
     pub(crate) app: Arc<App>,
     /// The log, if it is a store of this machine's, which can be backed up.
-    pub(crate) embedded: Option<Log>,
+    embedded: Option<Log>,
 }
 
 impl Server {
@@ -39,7 +41,7 @@ impl Server {
     /// A setting is out of its range, the settings contradict each other, or a key or the
     /// certificate for TLS cannot be used.
     pub fn new(settings: Settings, log: Log) -> Result<Self, ConfigError> {
-        ServerBuilder::new(settings).over(log)
+        Self::over(settings, log, None)
     }
 
     /// Opens the store in this folder, which is created if it does not exist, and returns a server
@@ -48,12 +50,44 @@ impl Server {
     /// # Errors
     /// Those of [`Server::new`], or the store cannot be opened.
     pub fn open(folder: impl Into<PathBuf>, settings: Settings) -> Result<Self, OpenServerError> {
-        ServerBuilder::new(settings).open(folder)
+        Self::in_folder(folder.into(), settings, None)
     }
 
-    /// Begins a server with these settings, for what else a program decides about it.
-    pub fn builder(settings: Settings) -> ServerBuilder {
-        ServerBuilder::new(settings)
+    /// Returns a server over this log, on which `decider` decides who may do what, or else the
+    /// setting `auth`.
+    ///
+    /// # Errors
+    /// Those of [`Server::new`].
+    pub(crate) fn over(
+        settings: Settings,
+        log: Log,
+        decider: Option<Arc<dyn Authorize>>,
+    ) -> Result<Self, ConfigError> {
+        settings.check()?;
+        let authorizer = match decider {
+            Some(decider) => Authorizer::by(&settings, decider)?,
+            None => Authorizer::new(&settings)?,
+        };
+        let app = App::new(Arc::new(settings), Arc::new(log.clone()), authorizer)?;
+        Ok(Self {
+            app: Arc::new(app),
+            embedded: Some(log),
+        })
+    }
+
+    /// Opens the store in this folder, and returns a server over it; see [`Server::over`].
+    ///
+    /// # Errors
+    /// Those of [`Server::open`].
+    pub(crate) fn in_folder(
+        folder: PathBuf,
+        mut settings: Settings,
+        decider: Option<Arc<dyn Authorize>>,
+    ) -> Result<Self, OpenServerError> {
+        settings.data = folder;
+        settings.check()?;
+        let log = Log::open_embedded(&settings.data, Self::log_options(&settings))?;
+        Ok(Self::over(settings, log, decider)?)
     }
 
     /// Returns a server that is a node of the cluster which shares this log. `news` are those of
@@ -117,7 +151,7 @@ impl Server {
     /// All are under the setting `base`. For limits by address, and for addresses in the log, serve
     /// it with axum's `into_make_service_with_connect_info::<SocketAddr>()`.
     pub fn router(&self) -> Router {
-        routes::all_embedded(&self.app)
+        routes::all_embedded(&self.app, more_routes())
     }
 
     /// Returns the sockets of documents, `/ws/{document}` and `/hocuspocus`, and nothing else; see
@@ -157,7 +191,12 @@ impl Server {
             () = self.app.authorizer().ready() => {}
             () = self.app.stopping() => {}
         }
-        listen::accept(listener, routes::alone(Arc::clone(&self.app)), &self.app).await;
+        listen::accept(
+            listener,
+            routes::alone(Arc::clone(&self.app), more_routes()),
+            &self.app,
+        )
+        .await;
         Ok(())
     }
 
@@ -291,6 +330,15 @@ impl Server {
     pub async fn shutdown_at_once(&self) -> Result<(), LogError> {
         self.app.registry().log().shutdown().await
     }
+}
+
+/// Returns the routes of other modules that open documents.
+fn more_routes() -> Router<Arc<App>> {
+    #[cfg(feature = "tokens")]
+    let more = y_sweet_api::router();
+    #[cfg(not(feature = "tokens"))]
+    let more = Router::new();
+    more
 }
 
 /// The load of a server at one moment.

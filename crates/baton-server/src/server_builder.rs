@@ -3,34 +3,23 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use baton_log::{Log, LogError};
+use baton_log::Log;
 
-use crate::access::{Authorize, Authorizer};
-use crate::app::App;
+use crate::access::Authorize;
 use crate::config::{ConfigError, Settings};
+use crate::open_error::OpenServerError;
 use crate::server::Server;
 
-/// A server in the making; see [`Server::builder`].
+/// A server in the making, for a program that decides more than the settings say.
 #[must_use]
 pub struct ServerBuilder {
     settings: Settings,
     decider: Option<Arc<dyn Authorize>>,
 }
 
-/// The server could not be made. Nothing was started.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenServerError {
-    /// The settings cannot be used.
-    #[error(transparent)]
-    Settings(#[from] ConfigError),
-    /// The store cannot be opened.
-    #[error(transparent)]
-    Store(#[from] LogError),
-}
-
 impl ServerBuilder {
-    pub(crate) fn new(settings: Settings) -> Self {
+    /// Begins with these settings.
+    pub fn new(settings: Settings) -> Self {
         let decider = None;
         Self { settings, decider }
     }
@@ -45,11 +34,8 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// Those of [`Server::open`].
-    pub fn open(mut self, folder: impl Into<PathBuf>) -> Result<Server, OpenServerError> {
-        self.settings.data = folder.into();
-        self.settings.check()?;
-        let log = Log::open_embedded(&self.settings.data, Server::log_options(&self.settings))?;
-        Ok(self.over(log)?)
+    pub fn open(self, folder: impl Into<PathBuf>) -> Result<Server, OpenServerError> {
+        Server::in_folder(folder.into(), self.settings, self.decider)
     }
 
     /// Returns a server over this log; see [`Server::new`].
@@ -57,17 +43,7 @@ impl ServerBuilder {
     /// # Errors
     /// Those of [`Server::new`].
     pub fn over(self, log: Log) -> Result<Server, ConfigError> {
-        let Self { settings, decider } = self;
-        settings.check()?;
-        let authorizer = match decider {
-            Some(decider) => Authorizer::by(&settings, decider)?,
-            None => Authorizer::new(&settings)?,
-        };
-        let app = App::new(Arc::new(settings), Arc::new(log.clone()), authorizer)?;
-        Ok(Server {
-            app: Arc::new(app),
-            embedded: Some(log),
-        })
+        Server::over(self.settings, log, self.decider)
     }
 }
 

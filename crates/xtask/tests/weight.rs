@@ -56,7 +56,7 @@ fn the_server_as_a_library_stays_light() {
 
 #[test]
 fn the_client_stays_light() {
-    is_within(72, "baton-client", &[]);
+    is_within(70, "baton-client", &[]);
 }
 
 /// What only the program `baton` needs is behind a feature.

@@ -9,6 +9,7 @@ use crate::context::context;
 use crate::intake::take_update;
 use crate::message::{ConnectionId, Incoming};
 use crate::reaction::{Answer, ProposedRecord, Reaction};
+use crate::replica::Destination;
 use crate::sessions::Entry;
 use crate::token::ResumeToken;
 
@@ -113,4 +114,16 @@ pub(super) fn take_up(room: &mut Room, connection: ConnectionId, now: Time) {
     {
         departure::disconnect(room, connection, how, now);
     }
+}
+
+/// Returns true if an update of this connection would enter the document now: it is one, and
+/// neither a lock nor a missing right keeps it out.
+#[must_use]
+pub fn would_take(room: &Room, connection: ConnectionId, update: &[u8]) -> bool {
+    let cx = context!(room, room.now);
+    let author = cx.author_of(connection);
+    baton_sync::scan(update).is_ok_and(|scan| {
+        let admission = cx.state.write_check().admission(author, &scan);
+        admission.destination == Destination::Document
+    })
 }

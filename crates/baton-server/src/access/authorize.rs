@@ -1,4 +1,4 @@
-//! The seam of authorization: whoever decides what a client may do with a document.
+//! The seam of authorization: the trait that decides about a client and a document.
 //!
 //! The modes of the setting `auth` are authorizers, and so is what an embedding program brings
 //! along ([`ServerBuilder::authorize`](crate::ServerBuilder::authorize)).
@@ -12,7 +12,7 @@ use axum::extract::Request;
 use baton_auth::{Access, Token};
 use http::request::Parts;
 
-use super::grant::AccessDenied;
+use super::denied::AccessDenied;
 
 /// Decides what clients may do. Everything that opens a document asks it first, once for each
 /// document, and asks again when the access expires or when an operator wants a new look.
@@ -39,7 +39,7 @@ pub trait Authorize: Send + Sync + 'static {
         true
     }
 
-    /// Returns true if every client has the same access, whoever it is.
+    /// Returns true if every client has the same access, without proving anything.
     fn lets_everyone_in(&self) -> bool {
         false
     }

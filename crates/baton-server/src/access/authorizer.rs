@@ -7,7 +7,8 @@ use baton_auth::{Access, Permission, Token, TokenError};
 use super::authorize::{AccessRequest, Authorize, Caller, ServiceCalls};
 use super::built_in;
 use super::denial_counters::DenialCounters;
-use super::grant::{AccessDenied, AccessGrant, ShownToken};
+use super::denied::AccessDenied;
+use super::grant::{AccessGrant, ShownToken};
 #[cfg(feature = "tokens")]
 use super::own_tokens::OwnTokens;
 use crate::clock::unix_ms;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::grant::AccessDenied;
+use super::denied::AccessDenied;
 use crate::ops::rejection_counters::ReasonCounter;
 
 /// All reasons, as metrics and close frames give them. Any other reason counts as the last one.

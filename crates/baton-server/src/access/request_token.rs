@@ -13,7 +13,8 @@ use axum::http::{HeaderMap, Uri, header};
 use baton_auth::{Token, TokenError};
 use percent_encoding::percent_decode_str;
 
-use super::grant::{AccessDenied, ShownToken, shown_token};
+use super::denied::AccessDenied;
+use super::grant::{ShownToken, shown_token};
 use crate::connection::close_codes;
 
 /// Beginning of a sub-protocol that is a token.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use baton_room::{
     Arrival, ConnectionId, Departure, Ending, Incoming, OVERHEAD, ParkPreview, ResumeToken, Room,
-    SyncKind, protocol_fault,
+    SyncKind, protocol_fault, would_take,
 };
 use bytes::Bytes;
 
@@ -224,7 +224,7 @@ impl Session {
             kind: StepKind::Update(update.len()),
             wanted: || true,
             input: move |room: &mut Room, now| {
-                if room.would_take(id, &update) {
+                if would_take(room, id, &update) {
                     taken.store(true, Ordering::Relaxed);
                     room.receive(id, Incoming::Sync(SyncKind::Update, update), token, now);
                 }

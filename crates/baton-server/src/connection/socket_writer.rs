@@ -190,7 +190,7 @@ impl SocketWriter {
         &self.outbox
     }
 
-    /// Waits until something is queued, for a task that takes it out of the queue by itself. For one
+    /// Waits until something is queued, for a task that takes it out by itself. For one
     /// waiter.
     pub(crate) async fn woken(&self) {
         self.work.notified().await;

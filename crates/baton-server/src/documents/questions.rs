@@ -20,7 +20,7 @@ pub(crate) async fn ask<T: Send + 'static>(
 ) -> Result<T, Gone> {
     let (tell, told) = oneshot::channel();
     let looking = document.own_step(kind, move |room: &mut Room, _: Time| {
-        // Who asks may be gone.
+        // The asking task may be gone.
         let _nobody_waits = tell.send(look(room));
     });
     looking.await?;

@@ -1,4 +1,4 @@
-//! What a program hears of a hosted document.
+//! The events of a hosted document.
 
 use baton_sync::control_channel::{LockView, PeerView};
 

@@ -34,7 +34,7 @@ pub(super) struct HostedEdit {
     pub(super) done: oneshot::Sender<Result<(), HostedEditError>>,
 }
 
-/// What the room last said.
+/// The room as it was last told.
 #[derive(Debug, Default)]
 pub(super) struct Views {
     pub(super) locks: Option<LockView>,

@@ -41,8 +41,6 @@ use crate::net::handshake::{HandshakeFault, accept_key};
 use crate::net::http_stream::HttpStream;
 use crate::net::sessions_api;
 use crate::net::web_origin::Forbidden;
-#[cfg(feature = "tokens")]
-use crate::net::y_sweet_api;
 #[cfg(feature = "metrics")]
 use crate::ops::metrics;
 use crate::ops::readiness;
@@ -72,13 +70,13 @@ pub(crate) fn metrics() -> Router<Arc<App>> {
     Router::new().route("/metrics", get(serve_metrics))
 }
 
-/// Returns all routes that the settings want.
-fn all(app: &Arc<App>) -> Router<Arc<App>> {
+/// Returns all routes that the settings want. `more` are those of other modules that open
+/// documents.
+fn all(app: &Arc<App>, more: Router<Arc<App>>) -> Router<Arc<App>> {
     let routes = documents()
         .merge(health())
-        .nest("/api/v1", sessions_api::router(app));
-    #[cfg(feature = "tokens")]
-    let routes = routes.merge(y_sweet_api::router());
+        .nest("/api/v1", sessions_api::router(app))
+        .merge(more);
     #[cfg(feature = "metrics")]
     if app.registry().settings().metrics == Switch::On {
         return routes.merge(metrics());
@@ -99,13 +97,13 @@ pub(crate) fn embedded(app: &Arc<App>, routes: Router<Arc<App>>) -> Router {
 }
 
 /// Returns all routes for a program; see [`embedded`].
-pub(crate) fn all_embedded(app: &Arc<App>) -> Router {
-    embedded(app, all(app))
+pub(crate) fn all_embedded(app: &Arc<App>, more: Router<Arc<App>>) -> Router {
+    embedded(app, all(app, more))
 }
 
 /// Returns all routes of a server that has a listener to itself: every path has an answer.
-pub(crate) fn alone(app: Arc<App>) -> Router {
-    let routes = all(&app);
+pub(crate) fn alone(app: Arc<App>, more: Router<Arc<App>>) -> Router {
+    let routes = all(&app, more);
     #[cfg(feature = "demo-page")]
     let routes = routes.fallback(page);
     let routes = routes.with_state(Arc::clone(&app));
