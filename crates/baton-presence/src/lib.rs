@@ -17,90 +17,57 @@
 //!
 //! The caller connects them. It appends a proposal to its log, applies it, tells the failure
 //! detector the changes ([`FailureDetector::follow`]), and announces the changes once the record is
-//! durable. With no log and one process, as below, that is a loop of ten lines.
+//! durable. A program without a log has no such duties: a [`Driver`] has both halves in it.
 //!
 //! # Example
 //!
-//! Two sessions: one holds a lock and transfers it; the other falls silent, and the first gets the
-//! lock back.
+//! Two sessions of clients that know nothing of locks; all that comes from them is a sign of life.
+//! One holds a lock and falls silent, and the other gets it.
 //!
 //! ```
-//! use std::time::Duration;
-//! use baton_presence::*;
-//!
-//! let (anna, ben) = (SessionId(1), SessionId(2));
-//! let mut lock_state = LockState::new(LockSettings::default());
-//! let mut detector = FailureDetector::new(Timings::default())?;
-//! let mut position = 0;
-//! let mut now = Time::ZERO;
-//!
-//! // Applies one record. Sessions claim what they are offered, and stop when they are told to.
-//! let mut record = |lock_state: &mut LockState, detector: &mut FailureDetector, now, event| {
-//!     let mut events = vec![event];
-//!     while let Some(event) = events.pop() {
-//!         let mut changes = Vec::new();
-//!         position += 1;
-//!         lock_state.apply(position, &event, &mut changes);
-//!         detector.follow(lock_state, &changes, now);
-//!         for change in changes {
-//!             match change {
-//!                 Change::Offered { to: session, fence, .. } => {
-//!                     events.push(Event::Claim { session, fence });
-//!                 }
-//!                 Change::Draining { by: session, fence, .. } => {
-//!                     events.push(Event::Drained { session, fence });
-//!                 }
-//!                 Change::Unsettled => events.push(Event::Settle),
-//!                 _ => {}
-//!             }
-//!         }
-//!     }
+//! use baton_presence::{
+//!     Change, Driver, DriverOutput, LockSettings, Scope, SessionHealth, SessionOptions, Time,
+//!     Timings, WriteRight,
 //! };
 //!
-//! for session in [anna, ben] {
-//!     let (client_kind, role) = (ClientKind::LockAware, SessionRole::Writer);
-//!     let (rights, user) = (Rights::EDIT, None);
-//!     detector.attached(session, client_kind, now);
-//!     let joined = Event::Joined { session, client_kind, role, rights, user };
-//!     record(&mut lock_state, &mut detector, now, joined);
-//! }
+//! let mut driver = Driver::new(LockSettings::default(), Timings::default())?;
+//! let mut now = Time::ZERO;
+//! let anna = driver.join(SessionOptions::plain(), now);
+//! let ben = driver.join(SessionOptions::plain(), now);
+//!
 //! let scope = Scope::of([["text", "introduction"]])?;
-//! record(&mut lock_state, &mut detector, now, Event::Acquire { session: anna, scope });
-//! assert!(matches!(lock_state.may_write(anna, ["text"]), WriteRight::Holder(_)));
-//! assert!(matches!(lock_state.may_write(ben, ["text"]), WriteRight::Refused { .. }));
-//! assert_eq!(lock_state.may_write(ben, ["drawing"]), WriteRight::Free);
+//! driver.acquire(anna, scope.clone(), now);
+//! driver.acquire(ben, scope, now);
+//! let may_write = |driver: &Driver, session| {
+//!     matches!(driver.lock_state().may_write(session, ["text"]), WriteRight::Holder(_))
+//! };
+//! assert!(may_write(&driver, anna) && !may_write(&driver, ben));
+//! assert_eq!(driver.lock_state().may_write(ben, ["drawing"]), WriteRight::Free);
 //!
-//! let fence = lock_state.held_by(anna).next().expect("Anna's lock").fence;
-//! record(&mut lock_state, &mut detector, now, Event::Transfer { session: anna, fence, to: ben });
-//! assert!(matches!(lock_state.may_write(ben, ["text"]), WriteRight::Holder(_)));
-//!
-//! // Ben's tab freezes: its pongs go on, but its page answers no beat. Anna's page answers.
-//! while now < Time::from_millis(10_100) {
-//!     now = detector.poll_timeout().expect("a detector with sessions has a deadline");
-//!     let mut proposals = Vec::new();
-//!     // No disk to wait for: all notices of the applied records are sent.
-//!     let told = lock_state.position().unwrap_or_default();
-//!     detector.handle_timeout(now, &lock_state, told, &mut proposals);
-//!     for proposal in proposals {
-//!         match proposal {
-//!             Proposal::Record(event) => record(&mut lock_state, &mut detector, now, event),
-//!             Proposal::Ping { session } => detector.heard(session, now),
-//!             Proposal::Beat { session, n, .. } if session == anna => {
-//!                 detector.answered(session, n, Duration::ZERO, now);
-//!             }
+//! // Anna's line is dead, and Ben answers: the lock passes to him.
+//! let mut told = Vec::new();
+//! while !may_write(&driver, ben) {
+//!     now = driver.poll_timeout().expect("two sessions are watched");
+//!     driver.handle_timeout(now);
+//!     while let Some(output) = driver.next_output() {
+//!         match output {
+//!             DriverOutput::Ping { session } if session == ben => driver.heard(ben, now),
+//!             DriverOutput::Changed(change) => told.push(change),
 //!             _ => {}
 //!         }
 //!     }
 //! }
-//! assert!(matches!(lock_state.may_write(ben, ["text"]), WriteRight::Refused { .. }));
-//! assert!(matches!(lock_state.may_write(anna, ["text"]), WriteRight::Holder(_)));
-//! assert_eq!(detector.health(ben, now), SessionHealth::Offline);
+//! assert_eq!(driver.health(anna, now), SessionHealth::Offline);
+//! assert!(told.contains(&Change::Lost { session: anna }));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! `cargo run -p baton-presence --example handoff` prints a longer story.
+//! `cargo run -p baton-presence --example chat` is a chat over plain TCP in which one speaks at a
+//! time.
 //!
-//! # Duties of the caller
+//! `cargo run -p baton-presence --example handoff` prints a longer story, of the two halves.
+//!
+//! # Duties of the caller of the two halves
 //!
 //! - Give each session an id that is never used again, and give records growing positions. A later
 //!   id joined later; without waiters the lock passes to the smallest.
@@ -131,6 +98,7 @@
 //! | `time`, `timings` | moments; all time limits, and the check that they fit each other |
 //! | `lock_state` | the lock state: records in, changes out; all questions about it |
 //! | `failure_detector` | the failure detector: heartbeats and time in, proposals out |
+//! | `driver` | both, with the duties of their caller, for a program without a log |
 //!
 //! | in `lock_state/` | content |
 //! | --- | --- |
@@ -166,6 +134,7 @@
 //! parked edits, wall clocks. With the feature `serde` the plain data can be serialized.
 
 mod change;
+mod driver;
 mod event;
 mod failure_detector;
 mod grant;
@@ -178,6 +147,7 @@ mod time;
 mod timings;
 
 pub use change::{Change, LockRefusal, LossReason, OfferEnd};
+pub use driver::{Driver, DriverError, DriverOutput, SessionOptions};
 pub use event::Event;
 pub use failure_detector::{
     BeatVerdict, DetectorLoad, FailureDetector, Proposal, SessionHealth, StopNotices,

@@ -4,6 +4,7 @@
 //! Every order of records is checked in `tests/model`, and schedules of whole servers and clients in
 //! `tests/sim`; both are also broken on purpose.
 
+mod driver;
 mod failure_detector;
 mod handoffs;
 mod harness;
