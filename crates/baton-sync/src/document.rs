@@ -26,6 +26,7 @@ mod text_watch;
 mod yrs_doc;
 
 pub use yrs;
+pub use yrs::TransactionMut;
 
 pub use self::editable_document::{Document, DocumentOptions};
 pub use self::error::{ApplyError, Broken};

@@ -65,6 +65,7 @@
 //! | [`awareness`] | present people, with cursors and names |
 //! | [`y_websocket`] | frames of the y-websocket wire, and y-sweet's addition to it |
 //! | [`hocuspocus`] | frames of the Hocuspocus wire |
+//! | [`sync_peer`] | a document and its lines to other peers, for a program that is a peer itself |
 //! | [`handshake`] | the sync handshake of one connection |
 //! | [`control_channel`] | Baton's own payloads: sessions, locks, parks, saved |
 //! | `json` | checks of JSON texts that are passed on |
@@ -85,6 +86,7 @@ pub mod replica;
 pub mod replica_index;
 pub mod scan;
 pub mod state_vector;
+pub mod sync_peer;
 pub mod text_diff;
 mod unit_cursor;
 pub mod y_websocket;
@@ -97,4 +99,5 @@ pub use replica::{ApplyOutcome, Outdated, Rejected, Replica};
 pub use replica_index::{Gain, Judgement, ReplicaIndex};
 pub use scan::{Id, IdRange, Scan, ScanError, ScanLimits, scan, scan_within};
 pub use state_vector::{ClientId, Clock, StateVector};
+pub use sync_peer::{LineId, SyncPeer, SyncPeerError, SyncPeerOutput};
 pub use text_diff::{TextDiff, TextDiffError};
