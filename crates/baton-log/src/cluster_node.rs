@@ -32,6 +32,10 @@ pub trait ClusterNode: Send + Sync + Debug {
     /// becomes durable.
     fn is_isolated(&self) -> bool;
 
+    /// Returns how often this node was cut off for so long that others may have called it lost, and
+    /// came back. Its sessions go on only by records of their own then.
+    fn returns(&self) -> u64;
+
     /// Returns false while the engine refuses records because it is full. They are kept and sent
     /// again, as while it does not answer.
     fn has_room(&self) -> bool;

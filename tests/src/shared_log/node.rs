@@ -165,6 +165,10 @@ impl ClusterNode for SharedNode {
         true
     }
 
+    fn returns(&self) -> u64 {
+        0
+    }
+
     fn is_isolated(&self) -> bool {
         let shared = self.shared.lock();
         shared

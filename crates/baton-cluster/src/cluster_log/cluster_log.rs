@@ -337,6 +337,10 @@ impl ClusterNode for ClusterLog {
         self.node.is_isolated()
     }
 
+    fn returns(&self) -> u64 {
+        self.node.returns()
+    }
+
     fn has_room(&self) -> bool {
         self.node.has_room()
     }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::clock::Clock;
-use crate::core::{BootId, NodeLeases};
+use crate::core::{BootId, IsolationChange, NodeLeases};
 
 /// A node and what its tasks share. The locks guard plain data for one short step each.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) struct Node {
     relayed_limit: usize,
     /// For each stream, true while it is isolated.
     isolated: Mutex<Vec<bool>>,
+    /// Isolations of a stream that outlasted the lease and are over.
+    returns: AtomicU64,
     /// The streams whose engine has no room for what was appended last.
     full: Mutex<BTreeSet<u16>>,
     /// For each stream, its number of documents when it was last asked, and its incarnation.
@@ -67,6 +69,7 @@ impl Node {
             news: parts.news,
             relayed: parts.relayed,
             relayed_limit: parts.relayed_limit,
+            returns: AtomicU64::new(0),
             isolated: Mutex::new(vec![false; usize::from(parts.streams)]),
             full: Mutex::new(BTreeSet::new()),
             streams: Mutex::new(BTreeMap::new()),
@@ -92,7 +95,11 @@ impl Node {
     }
 
     /// Takes note that a stream is isolated or no longer. The node is while one of them is.
-    pub(super) fn set_isolated(&self, stream: u16, isolated: bool) {
+    pub(super) fn set_isolated(&self, stream: u16, change: IsolationChange) {
+        let isolated = change == IsolationChange::Began;
+        if change == (IsolationChange::Healed { outlasted: true }) {
+            self.returns.fetch_add(1, Ordering::Relaxed);
+        }
         let mut streams = self.isolated.lock();
         let before = streams.contains(&true);
         streams[usize::from(stream)] = isolated;
@@ -101,6 +108,10 @@ impl Node {
             self.leases.lock().set_isolated(after, self.clock.now());
             self.tell(NodeNews::Isolated(after));
         }
+    }
+
+    pub(super) fn returns(&self) -> u64 {
+        self.returns.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_isolated(&self) -> bool {

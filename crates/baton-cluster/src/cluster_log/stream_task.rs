@@ -93,7 +93,7 @@ impl StreamTask {
             reader: StreamReader::new(probe, options.reader.clone(), now),
             probe_again: None,
             writer,
-            isolation: Isolation::new(),
+            isolation: Isolation::new(options.leases.renewal, options.leases.ttl, now),
             trim: StreamTrim::new(options.trim.clone(), now),
             documents: Documents::new(Arc::clone(node), options.opening.clone(), weak),
             plans: SnapshotPlans::new(node.boot, options.snapshots.clone()),
@@ -175,7 +175,7 @@ impl StreamTask {
             StreamInput::Renewal { number, seen } => {
                 let question = Question::Renewal(number);
                 if seen {
-                    self.isolation.answered(question);
+                    self.isolation.answered(question, now);
                 } else {
                     self.isolation.asked(question, now);
                 }
@@ -271,8 +271,8 @@ impl StreamTask {
     /// Tells the node if this stream is isolated, and has it read again to its end before it heals.
     fn look_at_isolation(&mut self) {
         let now = self.node.clock.now();
-        if let Some(isolated) = self.isolation.changed(now) {
-            self.node.set_isolated(self.index, isolated);
+        if let Some(change) = self.isolation.changed(now) {
+            self.node.set_isolated(self.index, change);
         }
         if self.isolation.wants_probe(now) {
             let probe = self.writer.probe(now);

@@ -23,7 +23,7 @@
 //!    more as an atomic batch) in a task, and calls `writer.answered(batch.number, batch.attempt,
 //!    answer, now)`. Each error except "duplicate" is [`BatchAnswer::Unknown`]. It tells
 //!    `isolation.asked(Question::Batch(number), now)`.
-//! 3. `WriterOutput::Acknowledged(it)`: `isolation.answered(Question::Batch(it.number))`,
+//! 3. `WriterOutput::Acknowledged(it)`: `isolation.answered(Question::Batch(it.number), now)`,
 //!    `leases.acknowledged(stream, it.first_sent)`, and
 //!    `reader.acknowledged(it.first_sequence, it.floor, now)`.
 //! 4. `ReaderOutput::Deliver(message)`: `writer.delivered(&message, now)`; then, if
@@ -40,7 +40,8 @@
 //! `ReaderOutput::Doubt`: `writer.probe(now)`, before any later output is carried out.
 //!
 //! `ReaderOutput::Hole`: all documents of the stream fail and are opened again; the plans of the
-//! stream are dropped, for their marks and probes may be among what is passed over.
+//! stream are dropped, for their marks and probes may be among what is passed over; then
+//! `writer.offer(..)` for all that is missing.
 //!
 //! # The loss of an end
 //!
@@ -76,7 +77,7 @@ pub use document_opening::{
 };
 pub use duplicate_table::{DuplicateTable, MAX_BOOTS, MAX_OFFERED, MAX_RECENT};
 pub use envelope::{EnvelopeError, MAX_HEAD_BYTES, MessageContent, MessageEnvelope, Part};
-pub use isolation::{ISOLATED_AFTER, Isolation, Question};
+pub use isolation::{ISOLATED_AFTER, Isolation, IsolationChange, Question};
 pub use node_leases::{LeaseOptions, LeaseOutput, NodeLeases, NodeLife};
 pub use record_id::{BootId, RecordId};
 pub use snapshot_envelope::{SnapshotEnvelope, SnapshotEnvelopeError};

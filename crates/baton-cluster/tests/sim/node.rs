@@ -245,13 +245,14 @@ impl Node {
             answer_timeout: Duration::from_secs(1),
             ..WriterOptions::default()
         };
+        let leases = LeaseOptions::default();
         let stream = |_| {
             let mut writer = StreamWriter::new(boot, options.clone());
             let probe = writer.probe(now);
             StreamShell {
                 writer,
                 reader: StreamReader::new(probe, ReaderOptions::default(), now),
-                isolation: Isolation::new(),
+                isolation: Isolation::new(leases.renewal, leases.ttl, now),
                 kept: Vec::new(),
                 offers: VecDeque::new(),
                 counted: (0, 0),
@@ -536,7 +537,7 @@ impl Node {
         };
         if change.boot == self.boot {
             for shell in &mut self.streams {
-                shell.isolation.answered(Question::Renewal(number));
+                shell.isolation.answered(Question::Renewal(number), now);
             }
         }
         let (boot, revision) = (change.boot, change.revision);

@@ -8,7 +8,7 @@ use baton_presence::{Change, SessionId, Time};
 use super::Room;
 use super::reactions::carry_out;
 use crate::context::context;
-use crate::message::{Ending, Outgoing};
+use crate::message::{Ending, Outgoing, ToClose};
 use crate::reaction::{Origin, ProposedRecord};
 use crate::replica::{HostId, Record};
 
@@ -29,6 +29,11 @@ pub enum ClusterEvent {
     /// True if the log has given no answer for too long. Clients hear that nothing is saved, and no
     /// beat confirms anything, so that a holder stops by its own clock. Nothing can be granted.
     Isolated(bool),
+    /// The number of times that this host was cut off for so long that the others may have called
+    /// it lost, or may be about to, and came back. With each, its connections are closed: a session
+    /// goes on by a record of its own, which a late record about the host does not concern. Told
+    /// before the end of the isolation, and once before the first connection.
+    Returned(u64),
 }
 
 /// Returns true if this host decides what follows from time, or by itself, for this session: it is
@@ -93,6 +98,15 @@ pub(super) fn relayed(room: &mut Room, from: HostId, update: &[u8], now: Time) {
     let awareness = room.sessions.awareness_mut();
     awareness.relayed(from, update, now, &mut out);
     carry_out(room, out, now);
+}
+
+/// Closes all connections if this host has come back to others that may have called it lost.
+pub(super) fn returned(room: &mut Room, times: u64, now: Time) {
+    let before = room.returns.replace(times);
+    if before.is_some_and(|before| before != times) {
+        let reason = "this server was cut off from the others for longer than they wait for it; what was reported as saved is safe: connect again";
+        room.close(ToClose::All, Ending::Unavailable, reason.to_owned(), now);
+    }
 }
 
 /// Tells the clients that the log does not answer, or notes that it does again.

@@ -21,6 +21,8 @@ pub struct Room {
     pub(super) outbound: Outbound,
     pub(super) proposals: VecDeque<ProposedRecord>,
     pub(super) in_flight: InFlight,
+    /// The times that this host came back to a cluster that may have called it lost, as last told.
+    pub(super) returns: Option<u64>,
     /// Time of the last input.
     pub(super) now: Time,
     /// Empty between two calls; kept for its memory.

@@ -21,6 +21,9 @@ const STEPS: u32 = 1_500;
 /// Time after its last renewal at which a host is lost.
 const LOST_AFTER: Duration = Duration::from_secs(20);
 
+/// Time for which no other host takes one for lost.
+const LEASE: Duration = Duration::from_secs(15);
+
 /// Time after its last renewal at which a host that lives has noticed that it is cut off.
 const NOTICES_AFTER: Duration = Duration::from_secs(5);
 
@@ -32,6 +35,10 @@ struct Lease {
     is_cut: bool,
     /// Told that the engine does not answer.
     is_isolated: bool,
+    /// The last renewal before that.
+    isolated_at: Time,
+    /// How often it was isolated for longer than its lease.
+    returns: u64,
 }
 
 struct World {
@@ -61,6 +68,8 @@ impl World {
             serves_since: now,
             is_cut: false,
             is_isolated: false,
+            isolated_at: now,
+            returns: 0,
         })
     }
 
@@ -79,7 +88,9 @@ impl World {
                     self.heal(index);
                 }
             } else if !lease.is_isolated && now.since(lease.renewed) >= NOTICES_AFTER {
-                lease.is_isolated = true;
+                (lease.is_isolated, lease.isolated_at) = (true, lease.renewed);
+                let returns = lease.returns;
+                self.tell(index, ClusterEvent::Returned(returns));
                 self.tell(index, ClusterEvent::Isolated(true));
             }
         }
@@ -103,13 +114,17 @@ impl World {
         }
     }
 
-    /// A host that reaches the log again heals once it has read up to a probe of its own.
+    /// A host that reaches the log again heals once it has read up to a probe of its own. After
+    /// its lease its connections are closed: a record that it is lost may be on its way.
     fn heal(&mut self, index: usize) {
         while self.cluster.sequence(index) {}
         while self.cluster.deliver(index) {}
         let now = self.cluster.now;
         let lease = self.lease(self.cluster.hosts[index].id);
         (lease.is_isolated, lease.serves_since) = (false, now);
+        lease.returns += u64::from(now.since(lease.isolated_at) >= LEASE);
+        let returns = lease.returns;
+        self.tell(index, ClusterEvent::Returned(returns));
         self.tell(index, ClusterEvent::Isolated(false));
     }
 

@@ -296,6 +296,39 @@ fn what_a_stock_client_sent_before_it_went_is_taken() {
 }
 
 #[test]
+fn a_host_that_was_cut_off_for_longer_than_its_lease_closes_its_connections() {
+    let mut cluster = Cluster::new(2);
+    let (mut ada, mut bob) = holder_and_waiter(&mut cluster);
+    let fence = only(&ada);
+    let tell = |cluster: &mut Cluster, news| {
+        cluster.input(0, |room, now| room.follow_cluster(news, now));
+    };
+    tell(&mut cluster, ClusterEvent::Returned(3));
+    tell(&mut cluster, ClusterEvent::Isolated(true));
+    // The other host takes this one for lost as of now; its record is late.
+    cluster.input(1, |room, now| {
+        let host = room.state().hosts().into_iter().min().expect("a host");
+        let served = Duration::from_secs(60);
+        room.follow_cluster(ClusterEvent::HostLost { host, served }, now);
+    });
+    tell(&mut cluster, ClusterEvent::Returned(4));
+    tell(&mut cluster, ClusterEvent::Isolated(false));
+    let (_, connection) = ada.at.take().expect("she was connected");
+    assert_eq!(cluster.hosts[0].closed[&connection], Ending::Unavailable);
+
+    // She goes on by a record of her own, before the other one is placed.
+    ada.connect(&mut cluster, 0);
+    while cluster.sequence(0) {}
+    run(&mut cluster, &mut [&mut ada, &mut bob]);
+    assert!(bob.held.is_empty());
+    ada.connect(&mut cluster, 0);
+    run(&mut cluster, &mut [&mut ada, &mut bob]);
+    assert!(ada.resumed && bob.held.is_empty());
+    assert_eq!(only(&ada), fence);
+    cluster.agrees();
+}
+
+#[test]
 fn an_edit_larger_than_what_may_be_kept_aside_waits_for_its_session() {
     let mut cluster = Cluster::new(2);
     let most = RoomOptions::default().handshake.aside_bytes;

@@ -9,8 +9,8 @@ use baton_presence::Time;
 use super::super::document_errors::{damaged, gone};
 use super::StreamTask;
 use crate::core::{
-    Content, Delivered, DocumentKey, Envelope, OpeningOutput, Question, ReaderOutput, RecordId,
-    SnapshotOutput, Subject, WriterOutput,
+    Content, Delivered, DocumentKey, Envelope, LostRecord, OpeningOutput, Question, ReaderOutput,
+    RecordId, SnapshotOutput, Subject, WriterOutput,
 };
 
 impl StreamTask {
@@ -21,7 +21,7 @@ impl StreamTask {
                 self.questions.send(batch);
             }
             WriterOutput::Acknowledged(it) => {
-                self.isolation.answered(Question::Batch(it.number));
+                self.isolation.answered(Question::Batch(it.number), now);
                 self.reader.acknowledged(it.first_sequence, it.floor, now);
                 let mut leases = self.node.leases.lock();
                 leases.acknowledged(self.index, it.first_sent);
@@ -43,7 +43,11 @@ impl StreamTask {
             }
             ReaderOutput::Deliver(message) => self.deliver(&message, now),
             ReaderOutput::Skip(message) => self.pass(&message, now),
-            ReaderOutput::Hole { after, before } => {
+            ReaderOutput::Hole {
+                after,
+                before,
+                missing,
+            } => {
                 tracing::warn!(
                     stream = self.index,
                     after,
@@ -52,6 +56,7 @@ impl StreamTask {
                 );
                 self.plans.clear();
                 self.restart("records were purged before this node had read them", now);
+                self.offer(missing, now);
             }
             ReaderOutput::Doubt => {
                 self.writer.probe(now);
@@ -91,12 +96,8 @@ impl StreamTask {
                     "the stream has lost its end and begins another incarnation",
                     now,
                 );
-                for lost in self.lost.drain(..) {
-                    let (document, record) = (&lost.document, &lost.record);
-                    if let Err(refusal) = self.writer.offer(document, lost.original, record, now) {
-                        tracing::error!(%document, %refusal, "a lost record cannot be offered");
-                    }
-                }
+                let lost = std::mem::take(&mut self.lost);
+                self.offer(lost, now);
             }
             ReaderOutput::Unreadable { sequence, error } => {
                 tracing::error!(stream = self.index, sequence, %error, "the reader has stopped");
@@ -106,6 +107,15 @@ impl StreamTask {
                 });
                 self.documents.end(&failed);
                 self.node.health.send_replace(LogHealth::Failed(failed));
+            }
+        }
+    }
+
+    fn offer(&mut self, records: Vec<LostRecord>, now: Time) {
+        for lost in records {
+            let (document, record) = (&lost.document, &lost.record);
+            if let Err(refusal) = self.writer.offer(document, lost.original, record, now) {
+                tracing::error!(%document, %refusal, "a lost record cannot be offered");
             }
         }
     }

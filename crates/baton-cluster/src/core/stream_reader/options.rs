@@ -67,6 +67,9 @@ pub enum ReaderOutput {
         after: u64,
         /// First sequence that is there.
         before: u64,
+        /// Records that were delivered behind the last message that the stream still has. They were
+        /// purged, or lost together with all that shows it: the shell offers them.
+        missing: Vec<LostRecord>,
     },
     /// The engine says that the stream ends below what was delivered, which may be an old answer;
     /// or a probe does not come. The shell appends a probe by the stream's writer.

@@ -129,10 +129,19 @@ fn a_consumer_that_does_not_begin_with_the_last_message_shows_a_hole() {
         matches!(effects[..], [ReaderOutput::Subscribe { from: 10, .. }]),
         "{effects:?}"
     );
+    // 11 is still there; 12 and 13 were purged, or lost with all that came in their place.
+    story.record(11, id(2, 11));
     story.record(14, id(2, 14));
     let effects = story.effects();
-    let is_hole = |effect: &ReaderOutput| matches!(effect, ReaderOutput::Hole { after: 13, .. });
-    assert!(effects.iter().any(is_hole), "{effects:?}");
+    let missing = effects.iter().find_map(|effect| match effect {
+        ReaderOutput::Hole {
+            after: 13, missing, ..
+        } => Some(missing),
+        _ => None,
+    });
+    let missing = missing.expect("a hole");
+    let missing: Vec<_> = missing.iter().map(|lost| lost.original).collect();
+    assert_eq!(missing, [id(2, 12), id(2, 13)]);
 }
 
 /// The own batch had proved the loss, and what came in its place was purged before it was read.

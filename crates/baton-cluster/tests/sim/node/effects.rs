@@ -21,7 +21,7 @@ impl Node {
                 });
             }
             WriterOutput::Acknowledged(batch) => {
-                shell.isolation.answered(Question::Batch(batch.number));
+                shell.isolation.answered(Question::Batch(batch.number), now);
                 self.leases.acknowledged(stream, batch.first_sent);
                 if self.flaw != Flaw::IgnoreLostTail {
                     let first = batch.first_sequence;
@@ -78,7 +78,8 @@ impl Node {
                 self.passed(stream, &message, now);
                 self.deliver(stream, &message, now);
             }
-            ReaderOutput::Hole { .. } => {
+            ReaderOutput::Hole { missing, .. } => {
+                shell.offers.extend(missing);
                 if self.flaw != Flaw::IgnoreHole {
                     self.open_again(stream, now);
                 }

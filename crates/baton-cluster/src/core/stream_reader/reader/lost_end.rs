@@ -41,8 +41,13 @@ impl StreamReader {
             && (message.sequence > after + 1 || self.matched < after)
         {
             let before = message.sequence;
+            let missing = self.journal.cut(self.matched);
             self.start_again(after, now);
-            self.outputs.push_back(ReaderOutput::Hole { after, before });
+            self.outputs.push_back(ReaderOutput::Hole {
+                after,
+                before,
+                missing,
+            });
         } else {
             self.deliver(message, bytes, now);
         }
