@@ -33,6 +33,7 @@
 mod bench;
 mod binary;
 mod child;
+mod client_steps;
 mod cluster;
 mod debian;
 mod demo;

@@ -6,18 +6,14 @@
 //! twice. All cargo steps select the whole workspace, so that features, and with them the compiled dependencies, are
 //! shared between them.
 
-use std::env;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::binary;
+use crate::client_steps;
 use crate::cluster;
-use crate::debian;
-use crate::nats_server;
 use crate::node;
 use crate::place::{Mode, Place, on_path};
-use crate::python;
 use crate::run;
 use crate::tally::{Runner, Tally};
 use crate::three_nodes;
@@ -26,13 +22,28 @@ use crate::trouble::{Done, Trouble};
 /// Installed in CI when it is not there; elsewhere any version will do.
 const CARGO_DENY: &str = "0.20.2";
 
+/// The crates that are published, those of the tests among them that `baton-lab` needs.
+const PUBLISHED: [&str; 11] = [
+    "baton-auth",
+    "baton-client",
+    "baton-cluster",
+    "baton-lab",
+    "baton-log",
+    "baton-presence",
+    "baton-room",
+    "baton-server",
+    "baton-sim",
+    "baton-sync",
+    "baton-testkit",
+];
+
 struct Step {
     name: &'static str,
     what: &'static str,
     run: fn(&Place) -> Result<Tally, Trouble>,
 }
 
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     Step {
         name: "fmt",
         what: "the code is formatted",
@@ -59,6 +70,11 @@ const STEPS: [Step; 16] = [
         run: deny,
     },
     Step {
+        name: "publishable",
+        what: "each crate that is published can be packed",
+        run: publishable,
+    },
+    Step {
         name: "test",
         what: "the Rust tests",
         run: rust_tests,
@@ -76,27 +92,27 @@ const STEPS: [Step; 16] = [
     Step {
         name: "node",
         what: "stock Yjs clients under Node against the real server",
-        run: node_clients,
+        run: client_steps::node_clients,
     },
     Step {
         name: "python",
         what: "clients under Python against the real server: a stock one, and Baton's own",
-        run: python_clients,
+        run: client_steps::python_clients,
     },
     Step {
         name: "proxies",
         what: "stock Yjs clients through nginx and HAProxy, as docs/proxies.md says",
-        run: proxies,
+        run: client_steps::proxies,
     },
     Step {
         name: "browser",
         what: "pages in Chromium against the real server",
-        run: browser,
+        run: client_steps::browser,
     },
     Step {
         name: "packages",
         what: "baton-client from its tarball, in empty projects",
-        run: packages,
+        run: client_steps::packages,
     },
     Step {
         name: "cluster",
@@ -106,7 +122,7 @@ const STEPS: [Step; 16] = [
     Step {
         name: "cluster-pages",
         what: "pages in Chromium on three nodes over three engines, one of which is killed",
-        run: cluster_pages,
+        run: client_steps::cluster_pages,
     },
     Step {
         name: "msrv",
@@ -214,6 +230,14 @@ fn deny(place: &Place) -> Result<Tally, Trouble> {
     run::run(command.arg("--locked").args(check)).map(passed)
 }
 
+/// Packs the crates as for a registry, without building them from their packages: the whole of that is
+/// `cargo package` by hand, with these names.
+fn publishable(place: &Place) -> Result<Tally, Trouble> {
+    let mut command = place.cargo(["package", "--locked", "--no-verify", "--allow-dirty"]);
+    let names = PUBLISHED.iter().flat_map(|name| ["--package", name]);
+    run::run(command.args(names)).map(passed)
+}
+
 fn rust_tests(place: &Place) -> Result<Tally, Trouble> {
     // The differential tests ask stock Yjs.
     node::ensure()?;
@@ -238,137 +262,6 @@ fn rust_tests(place: &Place) -> Result<Tally, Trouble> {
 fn doctests(place: &Place) -> Result<Tally, Trouble> {
     let mut command = place.cargo(["test", "--doc", "--workspace", "--locked", "--no-fail-fast"]);
     run::count(&mut command, Runner::Libtest)
-}
-
-fn node_clients(place: &Place) -> Result<Tally, Trouble> {
-    node::ensure()?;
-    debian::ensure(debian::OPENSSL)?;
-    let folder = place.root().join("tests/node");
-    node::install(place, &folder)?;
-    let binary = binary::debug(place)?;
-    stories(place, folder, &[("BATON_BIN", binary.into())])
-}
-
-fn python_clients(place: &Place) -> Result<Tally, Trouble> {
-    python::ensure()?;
-    let binary = binary::debug(place)?;
-    let stock = place.root().join("tests/python");
-    let packages = python::install(place, &stock)?;
-    let mut tally = unittests(place, &stock, ".", &[packages], &binary)?;
-    let own = place.root().join("web-demo/python");
-    let packages = python::install(place, &own)?;
-    tally += unittests(place, &own, "tests", &[own.join("src"), packages], &binary)?;
-    Ok(tally)
-}
-
-/// Runs the tests in a folder below this one, with these folders of packages.
-fn unittests(
-    place: &Place,
-    folder: &Path,
-    tests: &str,
-    packages: &[PathBuf],
-    binary: &Path,
-) -> Result<Tally, Trouble> {
-    let packages = env::join_paths(packages)
-        .map_err(|error| Trouble::failed(format!("{}: {error}", folder.display())))?;
-    let mut command = place.command("python3");
-    command
-        .current_dir(folder)
-        .env("BATON_BIN", binary)
-        .env("PYTHONPATH", packages)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .args(["-m", "unittest", "discover", "--verbose", "-s", tests]);
-    run::count(&mut command, Runner::Unittest)
-}
-
-/// A step of its own: where the proxies cannot be installed, the clients under Node still are tested.
-fn proxies(place: &Place) -> Result<Tally, Trouble> {
-    node::ensure()?;
-    for program in [debian::NGINX, debian::HAPROXY, debian::OPENSSL] {
-        debian::ensure(program)?;
-    }
-    node::install(place, &place.root().join("tests/node"))?;
-    let binary = binary::debug(place)?;
-    let folder = place.root().join("tests/proxies");
-    stories(place, folder, &[("BATON_BIN", binary.into())])
-}
-
-fn browser(place: &Place) -> Result<Tally, Trouble> {
-    node::ensure()?;
-    debian::ensure(debian::OPENSSL)?;
-    let chromium = chromium()?;
-    let folder = place.root().join("tests/browser");
-    // The stories drive the page from outside too, with the clients of the other folder.
-    node::install(place, &place.root().join("tests/node"))?;
-    node::install(place, &folder)?;
-    node::build_page(place)?;
-    let binary = binary::debug(place)?;
-    let settings = [("BATON_BIN", binary.into()), ("CHROMIUM", chromium)];
-    stories(place, folder, &settings)
-}
-
-/// Packs the browser client, and installs it in projects as a stranger would.
-fn packages(place: &Place) -> Result<Tally, Trouble> {
-    node::ensure()?;
-    let chromium = chromium()?;
-    debian::ensure(debian::FIREFOX)?;
-    let folder = place.root().join("tests/packages");
-    // The package is built with the tools of the page, and one project is a page.
-    node::install(place, &place.web())?;
-    node::install(place, &place.root().join("tests/browser"))?;
-    node::install(place, &folder)?;
-    let binary = binary::debug(place)?;
-    let settings = [("BATON_BIN", binary.into()), ("CHROMIUM", chromium)];
-    stories(place, folder, &settings)
-}
-
-/// A step of its own: where there is no engine, the pages of one server still are tested.
-fn cluster_pages(place: &Place) -> Result<Tally, Trouble> {
-    node::ensure()?;
-    let engine = nats_server::ensure(place)?;
-    debian::ensure(debian::HAPROXY)?;
-    let chromium = chromium()?;
-    // The people at the pages are those of the other folder.
-    node::install(place, &place.root().join("tests/browser"))?;
-    node::build_page(place)?;
-    let binary = binary::debug(place)?;
-    let settings = [
-        ("BATON_BIN", binary.into()),
-        (
-            "BATON_CLUSTER_LAB",
-            place.built("debug", "cluster-lab").into(),
-        ),
-        ("BATON_NATS_SERVER", engine.into()),
-        ("CHROMIUM", chromium),
-    ];
-    stories(place, place.root().join("tests/cluster/browser"), &settings)
-}
-
-/// Returns the browser's program; in CI it is installed where it is missing.
-fn chromium() -> Result<OsString, Trouble> {
-    if let Some(given) = env::var_os("CHROMIUM") {
-        return Ok(given);
-    }
-    debian::ensure(debian::CHROMIUM)?;
-    Ok(on_path(debian::CHROMIUM.program).unwrap_or_default().into())
-}
-
-/// A file of stories that has not ended by then never will. Without it, one that hangs would hang the whole run.
-const STORIES_LIMIT: &str = "--test-timeout=300000";
-
-/// Runs the stories (`*.test.js`) of a folder, one file after another: two at once would need the same two cores.
-fn stories(
-    place: &Place,
-    folder: PathBuf,
-    settings: &[(&str, OsString)],
-) -> Result<Tally, Trouble> {
-    let mut command = place.command("node");
-    command
-        .current_dir(folder)
-        .envs(settings.iter().map(|(name, value)| (name, value)))
-        .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
-        .arg(STORIES_LIMIT);
-    run::count(&mut command, Runner::Node)
 }
 
 fn msrv(place: &Place) -> Result<Tally, Trouble> {
