@@ -25,8 +25,8 @@ impl Client {
         self.state().peek(|core| core.parks().clone())
     }
 
-    /// Encodes all of this copy, for [`ClientOptions::copy`](crate::ClientOptions::copy) of a later client, with
-    /// [`Client::epoch`].
+    /// Encodes all of this copy, for [`ClientOptions::copy`](crate::ClientOptions::copy) of a later
+    /// client, with [`Client::epoch`].
     ///
     /// # Errors
     /// [`Broken`], as [`Client::read`].

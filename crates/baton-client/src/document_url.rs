@@ -16,7 +16,8 @@ const KEPT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
-/// Returns the URL of a document under `ws://host:port/ws`, or `wss://`. A query in the base stays at the end.
+/// Returns the URL of a document under `ws://host:port/ws`, or `wss://`. A query in the base stays
+/// at the end.
 pub(crate) fn document_url(base: &str, document: &str) -> Result<Uri, AddressError> {
     if document.is_empty() || document.len() > MAX_NAME || document.chars().any(char::is_control) {
         return Err(AddressError::Document(document.to_owned()));

@@ -134,8 +134,8 @@
 //! # Events
 //! [`Client::events`] is a bounded broadcast: a receiver that reads too slowly misses the oldest
 //! events, is told so, and asks the client for the present state. A method waits for what a program
-//! has to wait for: [`Client::ready`], [`Client::synced`], [`Client::saved`], [`Client::granted`], and the lock
-//! operations, which return their outcomes.
+//! has to wait for: [`Client::ready`], [`Client::synced`], [`Client::saved`],
+//! [`Client::granted`], and the lock operations, which return their outcomes.
 //!
 //! The example `feed` writes a live feed into a document and survives lost connections and
 //! restarts.
@@ -164,7 +164,7 @@
 //! | `dual_clock`, `system_clock` | moments on two clocks; reading the clocks |
 //! | [`sans_io`] | the core under public names, for a transport and clocks of your own |
 //! | `close_cause` | the meaning of close codes and HTTP statuses |
-//! | `options`, `events`, `remote_change`, `error`, `document_url` | the types of the public interface |
+//! | `options`, `events`, `remote_change`, `error`, `document_url` | public types |
 //!
 //! `core` and the modules that it uses read no clock and wait for nothing: their tests run whole
 //! stories on virtual time.

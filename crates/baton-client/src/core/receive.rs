@@ -158,9 +158,9 @@ fn applied(core: &mut CoreState, now: Moment, received: Result<(), ApplyError>) 
     }
 }
 
-/// Notes that all is well, and resets the delays between attempts, once the server has both welcomed this client and sent its
-/// document. A server that welcomes and then sends rubbish is otherwise tried again at once for
-/// ever.
+/// Notes that all is well, and resets the delays between attempts, once the server has both
+/// welcomed this client and sent its document. A server that welcomes and then sends rubbish is
+/// otherwise tried again at once for ever.
 fn note_health(core: &mut CoreState) {
     if core.copy.is_synced() && core.connection.is_welcomed() {
         core.connection.reset_failures();
