@@ -15,6 +15,7 @@ use crate::verdict::{DocumentVerdict, Verdict};
 pub fn judge(record: &Record) -> Verdict {
     let documents = record.documents.iter().enumerate();
     Verdict {
+        scenario: record.scenario.name.clone(),
         seed: record.scenario.seed,
         again: record.scenario.arguments(),
         locks: record.locks,

@@ -80,8 +80,23 @@ pub async fn run(
     stage.play(&mut progress).await?;
     let settled = stage.settle(&mut progress).await;
     let record = stage.clear(settled).await?;
-    let verdict = oracle::judge(&record);
+    let mut verdict = oracle::judge(&record);
+    target.finish(&mut verdict.again);
     Ok(Run { record, verdict })
+}
+
+impl Target {
+    /// Adds to the arguments of a scenario how the same server is played with.
+    fn finish(&self, again: &mut String) {
+        match self {
+            Self::Started | Self::Program(_) => {}
+            Self::Url(url) => {
+                again.push_str(" --url ");
+                again.push_str(url);
+            }
+            Self::Nodes(_) => again.push_str(" (on nodes that the caller starts and disturbs)"),
+        }
+    }
 }
 
 /// When everybody was told to be quiet, in milliseconds.

@@ -168,7 +168,7 @@ pub(crate) fn table(verdict: &Verdict, style: Style) {
     }
     let seed = verdict.seed;
     match verdict.outcome() {
-        Outcome::Sound => println!("{}, seed {seed}", style.good("sound")),
+        Outcome::Sound => println!("{}: {}, seed {seed}", verdict.scenario, style.good("sound")),
         Outcome::Finding => {
             let count = verdict.problems().count();
             let word = if count == 1 { "finding" } else { "findings" };

@@ -2,6 +2,8 @@
 //!
 //! Owns the types and the words for what is wrong. Judges nothing: that is `oracle` and `history`.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::history::LockVerdict;
@@ -9,6 +11,8 @@ use crate::history::LockVerdict;
 /// What a run shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
+    /// The name of the scenario.
+    pub scenario: String,
     /// The seed, to run it again.
     pub seed: u64,
     /// The arguments of `baton-lab run` with which the same is played again.
@@ -113,14 +117,23 @@ impl Verdict {
     #[track_caller]
     pub fn assert_good(&self) {
         let problems: Vec<String> = self.problems().chain(self.unjudged.clone()).collect();
-        assert!(
-            problems.is_empty(),
-            "seed {}: {} problems\n{}\nagain with: baton-lab run {}",
-            self.seed,
-            problems.len(),
-            problems.join("\n"),
-            self.again
-        );
+        assert!(problems.is_empty(), "{self}");
+    }
+}
+
+/// The verdict in words: one line if all is sound, else all that is not, and how to play it again.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scenario, seed) = (&self.scenario, self.seed);
+        let problems: Vec<String> = self.problems().chain(self.unjudged.clone()).collect();
+        if problems.is_empty() {
+            return write!(f, "{scenario}, seed {seed}: sound");
+        }
+        writeln!(f, "{scenario}, seed {seed}: {} problems", problems.len())?;
+        for problem in problems {
+            writeln!(f, "{problem}")?;
+        }
+        write!(f, "again with: baton-lab run {}", self.again)
     }
 }
 
