@@ -150,7 +150,8 @@ impl Driver {
         self.apply(Event::Acquire { session, scope }, now);
     }
 
-    /// Takes the locks in this scope from their holders. Needs [`Rights::TAKE_OVER`].
+    /// Takes the locks in this scope from their holders. Needs
+    /// [`Rights::TAKE_OVER`](crate::Rights::TAKE_OVER).
     ///
     /// # Errors
     /// The time that the session has to wait after another session's take-over. Nothing changed.

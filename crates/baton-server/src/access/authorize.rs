@@ -100,18 +100,21 @@ impl<'a> AccessRequest<'a> {
     }
 }
 
-/// The client that asks: its address, and the head of its request.
+/// The client that asks: its address, and the head of its request. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Caller {
+pub struct Caller(Arc<CallerParts>);
+
+#[derive(Debug)]
+struct CallerParts {
     address: IpAddr,
-    head: Option<Arc<Parts>>,
+    head: Option<Parts>,
 }
 
 impl Caller {
     /// Returns a caller of which only the address is known.
-    pub(crate) const fn at(address: IpAddr) -> Self {
+    pub(crate) fn at(address: IpAddr) -> Self {
         let head = None;
-        Self { address, head }
+        Self(Arc::new(CallerParts { address, head }))
     }
 
     /// Returns the caller of a request, with a copy of its head if the authorizer reads it.
@@ -123,23 +126,23 @@ impl Caller {
             head.version = request.version();
             head.headers = request.headers().clone();
             head.extensions = request.extensions().clone();
-            Arc::new(head)
+            head
         });
-        Self { address, head }
+        Self(Arc::new(CallerParts { address, head }))
     }
 
     /// Returns the address of the client, as the settings about proxies say; unspecified (0.0.0.0)
     /// if the program that embeds the server does not tell it.
     #[must_use]
-    pub const fn address(&self) -> IpAddr {
-        self.address
+    pub fn address(&self) -> IpAddr {
+        self.0.address
     }
 
     /// Returns the head of the request that opened the connection, with what the program's own
     /// middleware put into its extensions; `None` for an authorizer that does not read requests.
     #[must_use]
     pub fn request(&self) -> Option<&Parts> {
-        self.head.as_deref()
+        self.0.head.as_ref()
     }
 }
 
