@@ -146,7 +146,13 @@ fn writers(measure: &Measure, servers: &Servers, name: &str) -> Saves {
 fn pause(seen: &SavesSeen, name: &str, label: &str, notes: &mut Notes<'_>) {
     let what = format!("{name}, longest time in which nothing of a document is saved");
     notes.note(what, label, seen.longest_pause / 1000.0, "s");
-    if seen.saved != seen.sent {
+    if seen.closed > 0 {
+        // After more than a lease without an answer a node closes its connections. These writers
+        // do not come again, and what they sent last is not looked for.
+        let what = format!("{name}, writers whose node was cut off for longer than its lease");
+        let closed = u32::try_from(seen.closed).unwrap_or(u32::MAX);
+        notes.note(what, label, f64::from(closed), "");
+    } else if seen.saved != seen.sent {
         notes.problem(format!(
             "{name}: {PATIENCE:?} after the end of the load {} of {} edits are not saved: {seen:?}",
             seen.sent - seen.saved,
