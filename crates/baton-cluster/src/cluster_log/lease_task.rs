@@ -166,12 +166,30 @@ impl LeaseTask {
         }
     }
 
-    /// Writes a lease. The watch shows what came of it.
+    /// Writes a lease. The watch shows what came of it; but it may begin again long after the
+    /// engine answers again, and until then each renewal would replace a revision that is gone.
     fn write(&self, boot: BootId, value: Bytes, expected: u64) {
-        let table = self.table.clone();
+        let (table, node) = (self.table.clone(), Arc::clone(&self.node));
+        let is_renewal = boot == node.boot && !value.is_empty();
         tokio::spawn(async move {
-            let written = table.write(&boot.to_string(), value, expected).await;
+            let key = boot.to_string();
+            let written = table.write(&key, value, expected).await;
             tracing::trace!(node = %boot, ?written, "a lease was written");
+            if !is_renewal {
+                return;
+            }
+            let revision = match written {
+                Ok(Written::As(revision)) => Some(revision),
+                // An earlier renewal whose answer was lost.
+                Ok(Written::Overtaken | Written::Earlier) => match table.read(&key).await {
+                    Ok(Some(lease)) if !lease.value.is_empty() => Some(lease.revision),
+                    _ => None,
+                },
+                Ok(Written::Unknown(_)) | Err(_) => None,
+            };
+            if let Some(revision) = revision {
+                node.leases.lock().stored(revision);
+            }
         });
     }
 

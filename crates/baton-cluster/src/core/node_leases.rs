@@ -88,6 +88,8 @@ pub struct NodeLeases {
     last_number: u64,
     /// Revision of the own key, if it is there.
     revision: Option<u64>,
+    /// Revision of the own key's last removal.
+    removed_at: u64,
     /// Highest revision that the watch has shown, and the time at which one was left out before.
     shown: u64,
     gap_seen: Time,
@@ -140,6 +142,7 @@ impl NodeLeases {
             streams,
             last_number: 0,
             revision: None,
+            removed_at: 0,
             shown: 0,
             gap_seen: now,
             sent: VecDeque::new(),
@@ -234,12 +237,22 @@ impl NodeLeases {
         if boot == self.own {
             // This node lives: it writes its lease again, as a new key.
             self.revision = None;
+            self.removed_at = revision;
             self.due = now;
         } else if let Some(peer) = self.peers.get_mut(&boot)
             && !matches!(peer.state, PeerState::Lapsed { .. })
         {
             peer.revision = 0;
             self.lapse(boot, now);
+        }
+    }
+
+    /// Takes the revision under which the own key is stored, as the answer to a renewal or a read
+    /// says. The next renewal replaces that: the watch may not have begun again after an outage.
+    pub fn stored(&mut self, revision: u64) {
+        // An answer may come behind the removal of what it stored.
+        if revision > self.removed_at {
+            self.revision = self.revision.max(Some(revision));
         }
     }
 
@@ -267,7 +280,8 @@ impl NodeLeases {
         self.due
     }
 
-    /// Renews the own lease if it is time. Answers are not needed: the watch shows the renewal.
+    /// Renews the own lease if it is time. The watch shows the renewal, and answers tell what the
+    /// next one replaces.
     pub fn handle_timeout(&mut self, now: Time) {
         if self.due > now {
             return;
@@ -311,7 +325,7 @@ impl NodeLeases {
     }
 
     fn seen_own(&mut self, number: u64, revision: u64, now: Time) {
-        self.revision = Some(revision);
+        self.stored(revision);
         let mut sent = None;
         while let Some((sent_number, at)) = self.sent.front().copied() {
             if sent_number > number {

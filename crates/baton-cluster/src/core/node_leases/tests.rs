@@ -107,3 +107,32 @@ fn a_watch_that_begins_again_shows_the_own_renewal_before_a_later_one_of_another
 fn is_lapsed(leases: &NodeLeases) -> bool {
     matches!(leases.peers[&OTHER].state, PeerState::Lapsed { .. })
 }
+
+/// The watch of a node whose engine was parted began again late. Each of its renewals replaced a
+/// revision that was gone, and it was called lost although it read and wrote.
+#[test]
+fn a_renewal_replaces_what_the_answer_says_while_the_watch_shows_nothing() {
+    let mut leases = leases();
+    pass(&mut leases, 0..4);
+    let expected = |leases: &mut NodeLeases| {
+        let renewed = std::iter::from_fn(|| leases.next_output());
+        let expected = renewed.filter_map(|output| match output {
+            LeaseOutput::Renew { expected, .. } => Some(expected),
+            _ => None,
+        });
+        expected.last().expect("a renewal")
+    };
+    expected(&mut leases);
+    leases.stored(40);
+    leases.handle_timeout(at(20));
+    assert_eq!(expected(&mut leases), Some(40));
+    // The watch comes to an earlier one.
+    leases.seen(OWN, 2, 39, at(21));
+    leases.handle_timeout(at(24));
+    assert_eq!(expected(&mut leases), Some(40));
+    // Another node has removed it, and an answer of before comes late.
+    leases.removed(OWN, 41, at(25));
+    leases.stored(40);
+    leases.handle_timeout(at(28));
+    assert_eq!(expected(&mut leases), None);
+}
