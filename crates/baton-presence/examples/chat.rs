@@ -1,8 +1,8 @@
 //! A chat over plain TCP in which one speaks at a time.
 //!
 //! `cargo run -p baton-presence --example chat`, then `nc 127.0.0.1 7000` twice. `/floor` asks for
-//! the floor, `/done` gives it back. Whoever answers no `ping` with a line, if only an empty one,
-//! goes offline, and the floor passes to the next who waits.
+//! the floor, `/done` gives it back. A user who answers no `ping` with a line, if only an empty one,
+//! goes offline, and the floor passes to the next user who waits.
 
 #![allow(
     clippy::disallowed_methods,
@@ -110,7 +110,7 @@ fn listen(line: TcpStream, session: SessionId, tell: Sender<News>) {
 
 fn write<'a>(lines: impl IntoIterator<Item = &'a TcpStream>, words: &str) {
     for mut line in lines {
-        // A line that is broken is told of by its reader.
+        // The thread that reads a broken line says so.
         let _ = writeln!(line, "{words}");
     }
 }

@@ -146,7 +146,7 @@ export class Client {
     this.#copy.hide('destroy')
     this.link.disconnect(1000)
     this.session.end()
-    // What is typed from now on would reach nobody.
+    // The provider sends no edit from now on, so the editor must take none.
     this.session.machine.bar('closed')
     this.#waits.look()
     this.#copy.destroy()

@@ -160,7 +160,7 @@ export class EditGuard {
     this.look()
     if (this.mayEdit) return
     const key = event as KeyboardEvent
-    // Where the browser takes text, an input event with more in it follows a key that types.
+    // The browser follows a key that types with an input event that says more, if the element takes text.
     if (isTyping(key) ? !takesInput(event.target as HTMLElement) : isEditingKey(key)) this.refuse(textOf(event))
   }
 

@@ -104,13 +104,13 @@ export class GuardedLexical {
 
   #follow(element: HTMLElement, mayEdit: boolean): void {
     if (!mayEdit) {
-      // What a composition leaves, Lexical reads in microtasks, from the page: after them, all is as it is shared.
+      // Lexical reads the rest of a composition from the page, in microtasks: after them the shared text is shown again.
       if (this.#editor.isComposing()) setTimeout(() => this.guard.mayEdit || this.#isOver || this.#rebuild())
       giveUp(element)
     }
     this.#editor.setEditable(mayEdit)
     element.contentEditable = String(mayEdit)
-    // What is not editable has the focus only when it asks for it: for reading and copying by keys.
+    // An element that is not editable takes the focus only with a tab index; readers move and copy by keys.
     element.tabIndex = 0
     if (mayEdit && this.#isStale) this.#rebuild()
   }
@@ -134,7 +134,7 @@ export class GuardedLexical {
       return
     }
     const [before, after] = [textOf(prevEditorState), textOf(editorState)]
-    // What Lexical does by itself is nobody's key: nodes that are looked at again, a paragraph for an empty text.
+    // Lexical makes some updates without a key of the user: it normalizes nodes, and gives an empty text a paragraph.
     const isSame = JSON.stringify(prevEditorState) === JSON.stringify(editorState)
     if (!isSame && (before !== '' || after !== '')) this.guard.refuse(addedTo(before, after), true)
     if (this.#good !== null) return

@@ -30,13 +30,13 @@ export function batonGuard(provider: GuardedProvider, type: SharedType, options:
   return new Plugin({
     filterTransaction(one, state) {
       if (!one.docChanged || isShared(one, state) || guard.mayEdit) return true
-      // One that another plugin has appended is nobody's key.
+      // A transaction that another plugin has appended comes from no key of the user.
       if (one.getMeta('appendedTransaction') === undefined) guard.refuse(insertedBy(one))
       return false
     },
     props: {
       editable: () => guard.mayEdit,
-      // What is not editable has the focus only when it asks for it: for reading and copying by keys.
+      // An element that is not editable takes the focus only with a tab index; readers move and copy by keys.
       attributes: () => ({ tabindex: '0' }),
     },
     view(view) {

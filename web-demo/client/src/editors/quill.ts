@@ -62,7 +62,7 @@ export function guardQuill(provider: GuardedProvider, binding: QuillBindingLike,
   guard.attach(quill.root, {
     caret: () => caretOf(quill),
     follow(mayEdit) {
-      // What is not editable has the focus only when it asks for it: for reading and copying by keys.
+      // An element that is not editable takes the focus only with a tab index; readers move and copy by keys.
       quill.root.tabIndex = 0
       if (mayEdit) return quill.enable()
       giveUp(quill.root)
