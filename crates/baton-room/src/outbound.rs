@@ -17,6 +17,7 @@ mod op_results;
 mod outlet;
 mod peers;
 mod roster_throttle;
+mod withheld;
 
 pub use catch_up::{CatchUp, MissedUpdates};
 

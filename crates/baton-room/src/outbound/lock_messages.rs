@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use baton_presence::{Change, DrainReason, Fence, SessionId};
-use baton_sync::control_channel::{LockView, ServerMessage, Waiter};
+use baton_presence::{Change, DrainReason, Fence, GrantState, SessionId};
+use baton_sync::control_channel::{FencingToken, LockView, ServerMessage, Waiter};
 
 use crate::channel_types::{drain_reason, grant_view, millis, mode, paths, wire};
 use crate::context::Context;
@@ -56,6 +56,27 @@ pub(super) fn granted_or_asked(
         }
         _ => return None,
     })
+}
+
+/// Returns the message about an offer or a grant that its party was not told of in time; `None` if
+/// it is over, or its end is under way.
+pub(super) fn standing(
+    fence: FencingToken,
+    party: SessionId,
+    cx: Context<'_>,
+) -> Option<ServerMessage> {
+    let mut grants = cx.state.locks().grants();
+    let grant = grants.find(|grant| wire(grant.fence) == fence && grant.party == party)?;
+    let paths = paths(&grant.scope);
+    match grant.state {
+        GrantState::Offered => Some(ServerMessage::Offer {
+            fence,
+            paths,
+            expires_ms: expires(grant.fence, cx.options.timings.offer, cx),
+        }),
+        GrantState::Held => Some(ServerMessage::Granted { fence, paths }),
+        GrantState::Suspect | GrantState::Recovering | GrantState::Draining { .. } => None,
+    }
 }
 
 fn drain(fence: Fence, to: Option<SessionId>, why: DrainReason, cx: Context<'_>) -> ServerMessage {

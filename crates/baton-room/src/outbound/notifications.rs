@@ -9,7 +9,7 @@ use baton_presence::{Change, Fence, LockRefusal, LossReason, Proposal, SessionId
 use baton_sync::control_channel::{ErrorCode, ServerMessage};
 
 use super::durability_gate::Held;
-use super::lock_messages::{granted_or_asked, lost, requested};
+use super::lock_messages::{granted_or_asked, lost, requested, standing};
 use super::op_results::{
     ANSWER_MISSING, EDITS_WAITING, ENDED_AWAY, NOT_YOURS, given_back, loss, offer_end, outcome,
 };
@@ -37,7 +37,7 @@ impl Outbound {
         cx: Context<'_>,
     ) {
         let (session, resumed) = (attachment.session, attachment.resumed);
-        let welcome = Arc::new(welcome(session, token, resumed, cx));
+        let welcome = Arc::new(welcome(session, token.to_hex(), resumed, cx));
         self.hold(Held::Welcome(connection, welcome), cx);
     }
 
@@ -144,7 +144,11 @@ impl Outbound {
                 confirmed,
             } => {
                 // Another host may grant the lock of a holder that goes on here.
-                let confirmed = if self.isolated { 0 } else { confirmed };
+                let confirmed = if self.withheld.is_isolated() {
+                    0
+                } else {
+                    confirmed
+                };
                 self.send_to(session, ServerMessage::Beat { n, confirmed }, cx);
             }
             Proposal::IdleWarning {
@@ -169,10 +173,9 @@ impl Outbound {
         }
     }
 
-    /// Tells the clients that the log does not answer, or notes that it does again: then they hear
-    /// what is saved.
-    pub(crate) fn set_isolated(&mut self, isolated: bool, cx: Context<'_>) {
-        if isolated && !self.isolated {
+    /// Tells the clients that the log does not answer.
+    pub(crate) fn isolate(&mut self, cx: Context<'_>) {
+        if self.withheld.begin() {
             let message = ServerMessage::Error {
                 code: ErrorCode::Unsaved,
                 message: UNSAVED.to_owned(),
@@ -180,7 +183,27 @@ impl Outbound {
             };
             self.send_to_channel(&Arc::new(message), cx.sessions);
         }
-        self.isolated = isolated;
+    }
+
+    /// Notes that the log answers again. What was kept back is told as it stands now.
+    pub(crate) fn heal(&mut self, cx: Context<'_>) {
+        for (to, message) in self.withheld.end() {
+            let Some(session) = cx.sessions.session_of(to) else {
+                continue;
+            };
+            match &*message {
+                ServerMessage::Welcome { token, resumed, .. } => {
+                    let welcome = welcome(session, token.clone(), *resumed, cx);
+                    self.hold(Held::Welcome(to, Arc::new(welcome)), cx);
+                }
+                ServerMessage::Offer { fence, .. } | ServerMessage::Granted { fence, .. } => {
+                    if let Some(message) = standing(*fence, session, cx) {
+                        self.hold(Held::To(to, Arc::new(message)), cx);
+                    }
+                }
+                _ => self.hold(Held::To(to, message), cx),
+            }
+        }
     }
 
     fn tell_of_peer(&mut self, session: SessionId, cx: Context<'_>) {

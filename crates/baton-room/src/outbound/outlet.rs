@@ -17,6 +17,7 @@ use super::first_sync::{FirstSync, next_message};
 use super::keepalive::Keepalive;
 use super::lock_view_throttle::LockViewThrottle;
 use super::roster_throttle::RosterThrottle;
+use super::withheld::Withheld;
 use crate::context::Context;
 use crate::intake::Inboxes;
 use crate::message::{AccessNews, ConnectionId, Ending, Outgoing, Receipts, ViewOf};
@@ -44,8 +45,7 @@ pub(crate) struct Outbound {
     pub(super) draining: BTreeMap<Fence, DrainReason>,
     /// Notes of the sessions that request something.
     pub(super) notes: BTreeMap<SessionId, String>,
-    /// The log does not answer.
-    pub(super) isolated: bool,
+    pub(super) withheld: Withheld,
 }
 
 impl Outbound {
@@ -60,7 +60,7 @@ impl Outbound {
             first_sync: FirstSync::new(now),
             draining: BTreeMap::new(),
             notes: BTreeMap::new(),
-            isolated: false,
+            withheld: Withheld::default(),
         }
     }
 
@@ -70,6 +70,7 @@ impl Outbound {
 
     pub(crate) fn disconnect(&mut self, connection: ConnectionId) {
         self.keepalive.forget(connection);
+        self.withheld.forget(connection);
     }
 
     pub(crate) fn next_output(&mut self) -> Option<Output> {
@@ -301,11 +302,15 @@ impl Outbound {
         !self.gate.is_empty()
     }
 
-    /// Queues all messages that are durable, up to the first that changes more than the queue.
+    /// Queues all messages that are durable and need not wait for the end of an isolation, up to
+    /// the first that changes more than the queue.
     pub(crate) fn release(&mut self, cx: Context<'_>) -> Option<Released> {
         loop {
             match self.gate.next_due()? {
                 DueMessage::Output(output) => self.push(output),
+                DueMessage::To(to, message)
+                | DueMessage::Released(Released::Welcome(to, message))
+                    if self.withheld.keep(to, &message, cx) => {}
                 DueMessage::To(to, message) => self.send_channel(to, &message, cx),
                 DueMessage::Channel(message) => self.send_to_channel(&message, cx.sessions),
                 DueMessage::View(ViewOf::Locks, message) => {

@@ -7,7 +7,6 @@ use baton_sync::control_channel::{PeerStatus, PeerView, ServerMessage, TimingsMs
 use super::lock_messages::lock_view;
 use crate::channel_types::{millis, rights, user};
 use crate::context::Context;
-use crate::token::ResumeToken;
 
 /// Returns a session as clients are shown it, also one that has just left.
 pub(super) fn peer(session: SessionId, cx: Context<'_>) -> PeerView {
@@ -33,10 +32,11 @@ pub(super) fn peer(session: SessionId, cx: Context<'_>) -> PeerView {
     }
 }
 
-/// Returns the first message to a session, with everything that it has to know.
+/// Returns the first message to a session, with everything that it has to know, and its resume
+/// token in hexadecimal.
 pub(super) fn welcome(
     session: SessionId,
-    token: ResumeToken,
+    token: String,
     resumed: bool,
     cx: Context<'_>,
 ) -> ServerMessage {
@@ -49,7 +49,7 @@ pub(super) fn welcome(
     ServerMessage::Welcome {
         version: VERSION,
         session: session.0,
-        token: token.to_hex(),
+        token,
         resumed,
         epoch: cx.options.lock_settings.epoch,
         timings: TimingsMs {

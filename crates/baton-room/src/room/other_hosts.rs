@@ -6,7 +6,7 @@ use std::time::Duration;
 use baton_presence::{Change, SessionId, Time};
 
 use super::Room;
-use super::reactions::carry_out;
+use super::reactions::{carry_out, release};
 use crate::context::context;
 use crate::message::{Ending, Outgoing, ToClose};
 use crate::reaction::{Origin, ProposedRecord};
@@ -27,7 +27,8 @@ pub enum ClusterEvent {
         served: Duration,
     },
     /// True if the log has given no answer for too long. Clients hear that nothing is saved, and no
-    /// beat confirms anything, so that a holder stops by its own clock. Nothing can be granted.
+    /// beat confirms anything, so that a holder stops by its own clock. No client is welcomed,
+    /// offered a lock or told that it has one until false; then as it stands.
     Isolated(bool),
     /// The number of times that this host was cut off for so long that the others may have called
     /// it lost, or may be about to, and came back. With each, its connections are closed: a session
@@ -112,5 +113,10 @@ pub(super) fn returned(room: &mut Room, times: u64, now: Time) {
 /// Tells the clients that the log does not answer, or notes that it does again.
 pub(super) fn set_isolated(room: &mut Room, isolated: bool, now: Time) {
     room.now = now;
-    room.outbound.set_isolated(isolated, context!(room, now));
+    if isolated {
+        room.outbound.isolate(context!(room, now));
+    } else {
+        room.outbound.heal(context!(room, now));
+        release(room, now);
+    }
 }

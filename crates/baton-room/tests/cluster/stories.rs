@@ -437,6 +437,95 @@ fn while_the_log_does_not_answer_nothing_is_confirmed_and_clients_hear_so() {
     assert!(confirmed(&mut ada) > Some(0));
 }
 
+/// Tells the room of a host that the log does not answer, or does again.
+fn isolate(cluster: &mut Cluster, host: usize, isolated: bool) {
+    cluster.input(host, |room, now| {
+        room.follow_cluster(ClusterEvent::Isolated(isolated), now);
+    });
+}
+
+/// A client that heard of a grant believed in it for its lease, although its host might have been
+/// called lost behind the record of it.
+#[test]
+fn an_offer_that_arrives_in_an_isolation_is_told_after_it() {
+    let mut cluster = Cluster::new(2);
+    let (mut ada, mut bob) = holder_and_waiter(&mut cluster);
+    isolate(&mut cluster, 1, true);
+    ada.releases(&mut cluster);
+    run(&mut cluster, &mut [&mut ada, &mut bob]);
+    let offered = |message: &ServerMessage| matches!(message, ServerMessage::Offer { .. });
+    assert!(!bob.told.iter().any(offered) && bob.held.is_empty());
+    isolate(&mut cluster, 1, false);
+    run(&mut cluster, &mut [&mut ada, &mut bob]);
+    only(&bob);
+    cluster.agrees();
+}
+
+#[test]
+fn a_grant_that_ended_in_an_isolation_is_never_told() {
+    for ends in [false, true] {
+        let mut cluster = Cluster::new(2);
+        let (mut ada, mut bob) = holder_and_waiter(&mut cluster);
+        let before = only(&ada);
+        ada.releases(&mut cluster);
+        cluster.run();
+        // He has the offer, and his claim is on its way.
+        bob.reads(&mut cluster);
+        isolate(&mut cluster, 1, true);
+        cluster.run();
+        let granted = held(&cluster);
+        assert!(granted.iter().all(|fence| *fence > before.position));
+        if ends {
+            cluster.input(0, |room, now| {
+                let host = room.state().hosts().into_iter().max().expect("a host");
+                let served = Duration::from_secs(60);
+                room.follow_cluster(ClusterEvent::HostLost { host, served }, now);
+            });
+            cluster.run();
+        }
+        bob.reads(&mut cluster);
+        assert!(bob.held.is_empty());
+        isolate(&mut cluster, 1, false);
+        cluster.run();
+        bob.reads(&mut cluster);
+        assert_eq!(bob.held.is_empty(), ends);
+        cluster.agrees();
+    }
+}
+
+/// The welcome of a session that goes on names its grants. It waits, and what came meanwhile is in
+/// it or behind it.
+#[test]
+fn a_welcome_that_is_due_in_an_isolation_comes_after_it() {
+    let mut cluster = Cluster::new(2);
+    let (mut ada, mut bob) = holder_and_waiter(&mut cluster);
+    let fence = only(&ada);
+    isolate(&mut cluster, 1, true);
+    ada.drops(&mut cluster, Departure::Dropped);
+    ada.connect(&mut cluster, 1);
+    cluster.run();
+    ada.acquires(&mut cluster, "b");
+    cluster.run();
+    // Another client comes meanwhile.
+    let mut eve = Client::new(3);
+    eve.connect(&mut cluster, 0);
+    run(&mut cluster, &mut [&mut eve, &mut bob]);
+    ada.told.clear();
+    ada.reads(&mut cluster);
+    assert!(!ada.is_welcome() && ada.told.is_empty(), "{:?}", ada.told);
+    isolate(&mut cluster, 1, false);
+    run(&mut cluster, &mut [&mut ada, &mut bob, &mut eve]);
+    assert!(ada.is_welcome() && ada.resumed);
+    assert!(ada.held.contains(&fence), "{:?}", ada.held);
+    let Some(ServerMessage::Welcome { roster, .. }) = ada.told.first() else {
+        panic!("no welcome comes first: {:?}", ada.told);
+    };
+    assert!(roster.iter().any(|peer| peer.session == eve.session));
+    let answered = |message: &ServerMessage| matches!(message, ServerMessage::Result { .. });
+    assert!(ada.told.iter().any(answered), "{:?}", ada.told);
+    cluster.agrees();
+}
+
 /// The payloads of awareness that a connection was sent.
 fn awareness(cluster: &mut Cluster, host: usize, to: ConnectionId) -> Vec<bytes::Bytes> {
     let inbox = cluster.hosts[host].sent.get_mut(&to).unwrap();
