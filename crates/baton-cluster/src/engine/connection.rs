@@ -3,6 +3,7 @@
 //! One connection carries everything of a node. It reconnects by itself, to any of the servers. A
 //! server that lives and is parted from the others answers pings, but stores nothing: it is left.
 
+use std::future::IntoFuture;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::error::EngineError;
@@ -43,6 +45,7 @@ pub(crate) struct Connection {
     jetstream: Context,
     options: Arc<EngineOptions>,
     undecided: Arc<Mutex<Undecided>>,
+    losses: Losses,
 }
 
 /// Time for which the engine has decided nothing that it was asked on this connection.
@@ -51,6 +54,9 @@ struct Undecided {
     /// The first question of those that were not decided since the last decision.
     since: Option<Instant>,
 }
+
+/// Number of times that the connection to a server was lost.
+type Losses = watch::Receiver<u64>;
 
 impl Undecided {
     fn decided(&mut self) {
@@ -73,7 +79,8 @@ impl Connection {
     /// Connects to the first server that answers.
     pub(crate) async fn open(options: EngineOptions) -> Result<Connection, EngineError> {
         options.check()?;
-        let client = connect(&options).await?;
+        let (lost, losses) = watch::channel(0);
+        let client = connect(&options, &Arc::new(lost)).await?;
         let jetstream = jetstream::context::ContextBuilder::new()
             .timeout(options.answer_timeout)
             .ack_timeout(options.answer_timeout)
@@ -83,6 +90,7 @@ impl Connection {
             jetstream,
             options: Arc::new(options),
             undecided: Arc::default(),
+            losses,
         })
     }
 
@@ -114,6 +122,24 @@ impl Connection {
         &self.options
     }
 
+    /// Waits for an answer, for as long as the connection lasts on which the question was sent: a
+    /// server that is gone does not answer, and the next one can be asked at once.
+    pub(crate) async fn unless_lost<T>(
+        &self,
+        operation: &'static str,
+        answer: impl IntoFuture<Output = T>,
+    ) -> Result<T, EngineError> {
+        let mut losses = self.losses.clone();
+        losses.mark_unchanged();
+        tokio::select! {
+            answer = answer => Ok(answer),
+            Ok(()) = losses.changed() => Err(EngineError::unanswered(
+                operation,
+                &"the connection was lost meanwhile",
+            )),
+        }
+    }
+
     /// Asks JetStream's interface and reads its answer. `path` is what follows `$JS.API.`.
     pub(crate) async fn ask<A: DeserializeOwned>(
         &self,
@@ -121,11 +147,11 @@ impl Connection {
         path: String,
         question: &impl Serialize,
     ) -> Result<A, EngineError> {
-        let answer: jetstream::response::Response<A> = self
-            .jetstream
-            .request(path, question)
-            .await
-            .map_err(|error| EngineError::unanswered(operation, &error))?;
+        let answer = self.jetstream.request(path, question);
+        let answer: jetstream::response::Response<A> =
+            self.unless_lost(operation, answer)
+                .await?
+                .map_err(|error| EngineError::unanswered(operation, &error))?;
         match answer {
             jetstream::response::Response::Ok(answer) => Ok(answer),
             jetstream::response::Response::Err { error } => {
@@ -148,18 +174,23 @@ impl Connection {
         if let Some(headers) = headers {
             request = request.headers(headers);
         }
-        self.client
-            .send_request(subject, request)
-            .await
+        let answer = self.client.send_request(subject, request);
+        self.unless_lost(operation, answer)
+            .await?
             .map_err(|error| EngineError::unanswered(operation, &error))
     }
 }
 
 /// Connects, and waits for servers that are started at the same time as this node.
-async fn connect(options: &EngineOptions) -> Result<Client, EngineError> {
+async fn connect(
+    options: &EngineOptions,
+    lost: &Arc<watch::Sender<u64>>,
+) -> Result<Client, EngineError> {
     let until = Instant::now() + options.start_timeout;
     loop {
+        let lost = lost.clone();
         let attempt = connect_options(options).await?;
+        let attempt = attempt.event_callback(move |event| report(event, lost.clone()));
         let connecting = attempt.connect(options.servers.addresses().to_vec());
         let failed = match tokio::time::timeout_at(until, connecting).await {
             Ok(Ok(client)) => return Ok(client),
@@ -186,8 +217,7 @@ async fn connect_options(options: &EngineOptions) -> Result<ConnectOptions, Engi
         .reconnect_delay_callback(|attempts| {
             let steps = u32::try_from(attempts).unwrap_or(u32::MAX);
             RECONNECT_AT_MOST.min(Duration::from_millis(50).saturating_mul(steps))
-        })
-        .event_callback(report);
+        });
     if options.servers.requires_tls() {
         connect = connect.require_tls(true);
     }
@@ -237,10 +267,13 @@ fn connect_error(error: &ConnectError, servers: String) -> EngineError {
     }
 }
 
-async fn report(event: Event) {
+async fn report(event: Event, lost: Arc<watch::Sender<u64>>) {
     match event {
         Event::Connected => tracing::info!("connected to the engine"),
-        Event::Disconnected => tracing::warn!("the connection to the engine is lost"),
+        Event::Disconnected => {
+            tracing::warn!("the connection to the engine is lost");
+            lost.send_modify(|losses| *losses += 1);
+        }
         other => tracing::debug!(event = %other, "the engine's connection reports"),
     }
 }

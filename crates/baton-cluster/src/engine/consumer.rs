@@ -83,7 +83,8 @@ impl Consumer {
             ..push::Config::default()
         };
         let jetstream = connection.jetstream();
-        let created = jetstream.create_consumer_on_stream(config, stream).await;
+        let created = jetstream.create_consumer_on_stream(config, stream);
+        let created = connection.unless_lost(CONSUMER, created).await?;
         created.map_err(|error| match error.kind() {
             ConsumerErrorKind::JetStream(error) => EngineError::from_jetstream(CONSUMER, &error),
             _ => EngineError::unanswered(CONSUMER, &error),

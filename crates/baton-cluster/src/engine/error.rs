@@ -42,6 +42,18 @@ pub enum EngineError {
         /// The command or the lines of configuration that mend it.
         mend: String,
     },
+    /// Fewer servers are there than copies are asked for. Others may be starting.
+    #[error(
+        "{copies} copies are asked for, and the servers cannot hold them ({reason}); nothing was \
+         changed; start {copies} nats-servers as one cluster (`cluster {{ name: baton, routes: \
+         [...] }}`) and see that each runs, or ask for fewer copies with `--cluster-replicas`"
+    )]
+    TooFewServers {
+        /// The setting [`EngineOptions::replicas`](super::EngineOptions::replicas).
+        copies: usize,
+        /// JetStream's text.
+        reason: String,
+    },
     /// The engine did not answer, or answered during an election. A request that changes something
     /// may have changed it or not.
     #[error(
@@ -157,6 +169,7 @@ impl EngineError {
             EngineError::Unanswered { .. }
                 | EngineError::Full { .. }
                 | EngineError::Unreachable { .. }
+                | EngineError::TooFewServers { .. }
                 | EngineError::StoreUnanswered { .. }
         )
     }

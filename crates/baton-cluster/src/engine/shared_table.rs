@@ -99,7 +99,8 @@ impl SharedTable {
         let stream = jetstream.get_stream_no_info(&*self.stream).await;
         let stream = stream.map_err(|error| unanswered(error.to_string()))?;
         let subject = self.subject(key);
-        match stream.get_last_raw_message_by_subject(&subject).await {
+        let last = stream.get_last_raw_message_by_subject(&subject);
+        match self.connection.unless_lost(READ, last).await? {
             Ok(message) => Ok(Some(SharedValue {
                 revision: message.sequence,
                 value: message.payload,

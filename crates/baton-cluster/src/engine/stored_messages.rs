@@ -182,7 +182,8 @@ async fn read_page(
     let mut former = None;
     loop {
         let patience = connection.options().answer_timeout;
-        let answer = tokio::time::timeout(patience, answers.next()).await;
+        let answer = tokio::time::timeout(patience, answers.next());
+        let answer = connection.unless_lost(READ, answer).await?;
         let Ok(Some(answer)) = answer else {
             return Err(failed("it took too long".to_owned()));
         };

@@ -25,6 +25,8 @@ const SNAPSHOTS_KEY: &str = "baton-snapshots";
 /// Number that the bucket has, too, drawn by the node that creates the cluster.
 const CLUSTER_KEY: &str = "baton-cluster";
 
+const CREATION: &str = "the creation of a stream";
+
 /// Time after which the lease of a node that is long gone is dropped.
 const LEASES_KEPT: Duration = Duration::from_secs(24 * 3600);
 
@@ -126,7 +128,11 @@ fn config(options: &EngineOptions, name: String, subjects: String) -> Config {
 /// Returns a stream, if there is one of this name.
 async fn find(connection: &Connection, name: &str) -> Result<Option<Info>, EngineError> {
     const QUESTION: &str = "the question for a stream";
-    match connection.jetstream().get_stream(name).await {
+    let jetstream = connection.jetstream();
+    match connection
+        .unless_lost(QUESTION, jetstream.get_stream(name))
+        .await?
+    {
         Ok(stream) => Ok(Some(stream.cached_info().clone())),
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(error)
@@ -153,36 +159,33 @@ async fn ensure(connection: &Connection, wanted: Config) -> Result<Config, Engin
         copies = wanted.num_replicas,
         "creating a stream"
     );
-    match connection.jetstream().create_stream(wanted.clone()).await {
+    let jetstream = connection.jetstream();
+    let created = jetstream.create_stream(wanted.clone());
+    match connection.unless_lost(CREATION, created).await? {
         Ok(stream) => check(stream.cached_info().clone(), &wanted),
         Err(error) => Err(match error.kind() {
             CreateStreamErrorKind::JetStream(error) => create_error(&error, wanted.num_replicas),
-            _ => EngineError::unanswered("the creation of a stream", &error),
+            _ => EngineError::unanswered(CREATION, &error),
         }),
     }
 }
 
 fn create_error(error: &async_nats::jetstream::Error, replicas: usize) -> EngineError {
+    // Another node of the cluster may be creating the same stream.
+    if error.error_code() == ErrorCode::STREAM_NAME_EXIST {
+        return EngineError::unanswered(CREATION, &error);
+    }
     let unplaceable = [
         ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED,
         ErrorCode::CLUSTER_NO_PEERS,
     ];
-    // Another node of the cluster may be creating the same stream.
-    if error.error_code() == ErrorCode::STREAM_NAME_EXIST {
-        return EngineError::unanswered("the creation of a stream", &error);
-    }
     if unplaceable.contains(&error.error_code()) {
-        return EngineError::Unfit {
-            what: format!(
-                "{replicas} copies are asked for, and the servers cannot hold them ({error})"
-            ),
-            mend: format!(
-                "start {replicas} nats-servers as one cluster (`cluster {{ name: baton, routes: \
-                 [...] }}`), or ask for fewer copies with `--cluster-replicas`"
-            ),
+        return EngineError::TooFewServers {
+            copies: replicas,
+            reason: error.to_string(),
         };
     }
-    EngineError::from_jetstream("the creation of a stream", error)
+    EngineError::from_jetstream(CREATION, error)
 }
 
 /// Checks what Baton relies on; all else is the operator's. Returns the stream's settings.

@@ -105,6 +105,45 @@ async fn as_many_copies_as_asked_must_be_possible_and_kept() {
     );
 }
 
+/// Three servers and three nodes that are started at once: a node that found two servers only, the
+/// third one just being known as offline, ended instead of waiting for it.
+#[tokio::test]
+async fn a_node_waits_for_the_servers_that_are_to_hold_its_copies() {
+    let Some(mut servers) = Servers::start(&Setup::of(3)) else {
+        return;
+    };
+    servers.engine().await;
+    // The group knows that there are three, and two have not heard of the third one.
+    for server in 0..3 {
+        servers.kill(server);
+    }
+    servers.restart(0);
+    servers.restart(1);
+    let with_prefix = |prefix: String| EngineOptions {
+        prefix,
+        ..servers.options()
+    };
+    let mut refused = String::new();
+    for attempt in 0..30 {
+        let mut options = with_prefix(format!("attempt-{attempt}"));
+        options.start_timeout = Duration::from_secs(3);
+        if let Err(error) = Engine::start(options).await {
+            refused = error.to_string();
+        }
+        if refused.contains("3 copies are asked for") {
+            break;
+        }
+    }
+    assert!(refused.contains("3 copies are asked for"), "{refused}");
+    assert!(refused.contains("--cluster-replicas"), "{refused}");
+    let starting = Engine::start(with_prefix("later".to_owned()));
+    let (started, ()) = tokio::join!(starting, async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        servers.restart(2);
+    });
+    assert!(started.is_ok(), "{started:?}");
+}
+
 #[tokio::test]
 async fn a_stream_that_was_changed_is_refused_with_the_command_that_mends_it() {
     let Some(servers) = Servers::start(&Setup::of(1)) else {
