@@ -465,7 +465,7 @@ fn an_offer_that_arrives_in_an_isolation_is_told_after_it() {
 fn a_grant_that_ended_in_an_isolation_is_never_told() {
     for ends in [false, true] {
         let mut cluster = Cluster::new(2);
-        let (mut ada, mut bob) = holder_and_waiter(&mut cluster);
+        let (ada, mut bob) = holder_and_waiter(&mut cluster);
         let before = only(&ada);
         ada.releases(&mut cluster);
         cluster.run();

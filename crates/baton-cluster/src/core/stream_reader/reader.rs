@@ -16,10 +16,14 @@ use super::delivery_journal::DeliveryJournal;
 use super::mode::{Mode, Suspicion};
 use super::options::{ConsumerScope, ReaderOptions, ReaderOutput};
 
+/// Delivered messages that a consumer brings again. One of them alone could be the same although the
+/// end before it was lost: its node sends it again, and it may get the sequence that it had.
+const OVERLAP: u64 = 64;
+
 /// Delivers all messages of one stream in order, without a gap.
 ///
 /// A consumer numbers what it sends, so a lost message shows in the next one, and the reader reads
-/// again from the last that was delivered. Sequences of the stream may leave numbers out only where
+/// again from the last ones that were delivered. Sequences of the stream may leave numbers out only where
 /// messages were purged.
 ///
 /// Only an own acknowledgement decides that the stream has lost its end: each other answer may come
@@ -38,8 +42,12 @@ pub struct StreamReader {
     generation: u64,
     /// Number that the consumer's next message has.
     next_number: u64,
+    /// Sequence from which this consumer reads.
+    from: u64,
     /// Highest sequence that this consumer has brought again, with the message that was delivered.
     matched: u64,
+    /// True if this consumer has brought the message of `position`.
+    joined: bool,
     /// Time at which the consumer is made again.
     due: Time,
     /// Time of the next probe, while a server said that the stream is shorter than it was and
@@ -68,7 +76,9 @@ impl StreamReader {
             journal: DeliveryJournal::default(),
             generation: 0,
             next_number: 1,
+            from: 0,
             matched: 0,
+            joined: false,
             due: now,
             doubt: None,
             outputs: VecDeque::new(),
@@ -152,10 +162,16 @@ impl StreamReader {
 
     /// Takes note that a server has said which is the last sequence of the stream, such as when a
     /// consumer was made. The answer may be old. It is doubted until something new is delivered:
-    /// the answer to a probe can be lost, and nothing comes of a stream that is shorter.
+    /// the answer to a probe can be lost, and nothing comes of a stream that is shorter. From there
+    /// on all is read again: what comes in its place is compared, whatever else happens.
     pub fn stream_ends_at(&mut self, last: u64, now: Time) {
-        if last < self.position && self.is_live() {
-            self.doubt(now);
+        if last >= self.position || !self.is_live() {
+            return;
+        }
+        self.doubt(now);
+        let from = self.journal.first().unwrap_or(self.position).max(last);
+        if from < self.from {
+            self.subscribe_from(from, ConsumerScope::Everything, now);
         }
     }
 
@@ -217,12 +233,22 @@ impl StreamReader {
                 let first = self.journal.first().unwrap_or(end);
                 (first, ConsumerScope::Everything)
             }
-            // The last message again: another one in its place shows that the end was lost.
-            _ => (self.position, ConsumerScope::Everything),
+            // The last messages again: another one in their place shows that the end was lost.
+            _ => {
+                let first = self.journal.first().unwrap_or(self.position);
+                let from = first.max(self.position.saturating_sub(OVERLAP));
+                (from.min(self.position), ConsumerScope::Everything)
+            }
         };
+        self.subscribe_from(from, scope, now);
+    }
+
+    fn subscribe_from(&mut self, from: u64, scope: ConsumerScope, now: Time) {
+        self.from = from;
         self.generation += 1;
         self.next_number = 1;
         self.matched = 0;
+        self.joined = false;
         self.due = now + self.options.silence;
         self.outputs.push_back(ReaderOutput::Subscribe {
             generation: self.generation,
@@ -236,6 +262,7 @@ impl StreamReader {
         let is_same = again && self.journal.contains(&message);
         if is_same {
             self.matched = self.matched.max(message.sequence);
+            self.joined |= message.sequence == self.position;
         }
         match &self.mode {
             Mode::Starting {
@@ -287,7 +314,8 @@ impl StreamReader {
 
     fn deliver(&mut self, message: Delivered, bytes: usize, now: Time) {
         if message.sequence <= self.position {
-            if message.sequence == self.position && !self.journal.contains(&message) {
+            let first = self.journal.first().unwrap_or(self.position);
+            if message.sequence >= first && !self.journal.contains(&message) {
                 let at = message.sequence;
                 self.compare(at, Suspicion::Reused { at }, now);
             }
@@ -300,10 +328,9 @@ impl StreamReader {
             self.compare(self.position, Suspicion::Proclaimed, now);
             return;
         }
-        // A consumer begins at the last message that was delivered. If that is not there, it was
+        // A consumer brings the last message that was delivered. If that is not there, it was
         // purged, or lost: then others may be, too, although the numbers go on.
-        let begins_later = self.next_number == 2;
-        if begins_later || message.sequence > self.position + 1 {
+        if !self.joined || message.sequence > self.position + 1 {
             self.compare(self.position, Suspicion::Hole, now);
             return;
         }
@@ -313,6 +340,7 @@ impl StreamReader {
 
     fn keep(&mut self, message: &Delivered, bytes: usize) {
         self.position = message.sequence;
+        self.joined = true;
         self.doubt = None;
         let limits = (self.options.journal_messages, self.options.journal_bytes);
         self.journal.push(message.clone(), bytes, limits);

@@ -93,7 +93,7 @@ fn a_message_that_a_consumer_left_out_is_read_again() {
     story.record(15, id(2, 15));
     let effects = story.effects();
     assert!(
-        matches!(effects[..], [ReaderOutput::Subscribe { from: 13, .. }]),
+        matches!(effects[..], [ReaderOutput::Subscribe { from: 10, .. }]),
         "{effects:?}"
     );
     story.record(13, id(2, 13));
@@ -114,6 +114,42 @@ fn an_old_answer_about_the_end_is_doubted_and_decides_nothing() {
     story.reader.acknowledged(None, 13, NOW);
     assert_eq!(story.effects(), []);
     assert!(story.reader.is_live());
+}
+
+/// The end after 11 was lost, and the last message came again at the sequence that it had: the node
+/// stayed in the former incarnation, and others dropped what it wrote there.
+#[test]
+fn one_message_that_is_as_it_was_does_not_hide_what_was_lost_before_it() {
+    // After a long loss a server says how short the stream is.
+    for (last, told) in [(13, None), (200, Some(11))] {
+        let mut story = Story::new();
+        for sequence in 14..=last {
+            story.record(sequence, id(2, sequence));
+        }
+        story.effects();
+        story.reader.heartbeat(story.generation, 999, NOW);
+        if let Some(end) = told {
+            story.effects();
+            story.reader.stream_ends_at(end, NOW);
+        }
+        let from = story.effects().into_iter().find_map(|effect| match effect {
+            ReaderOutput::Subscribe { from, .. } => Some(from),
+            _ => None,
+        });
+        assert_eq!(from, Some(told.unwrap_or(10)));
+        story.record(11, id(2, 11));
+        story.record(12, id(3, 1));
+        let effects = story.effects();
+        assert!(
+            matches!(effects[..], [ReaderOutput::Subscribe { from: 10, .. }]),
+            "{effects:?}"
+        );
+        story.record(11, id(2, 11));
+        story.record(12, id(3, 1));
+        let effects = story.effects();
+        let lost = |effect: &ReaderOutput| matches!(effect, ReaderOutput::TailLost { end: 11, .. });
+        assert!(effects.iter().any(lost), "{effects:?}");
+    }
 }
 
 /// Others had purged all that came in place of a lost end, and the numbers went on: the node stayed
