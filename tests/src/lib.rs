@@ -28,7 +28,7 @@
 //! something does *not* happen is shown by something later that does. Every task and process ends with its owner.
 //!
 //! # Map
-//! [`TestServer`] (`server`) and [`ServerProcess`] (`process`) are the two kinds of server; `join` says who comes in,
+//! [`TestServer`] (`server`) and [`ServerProcess`] (`process`) are the two kinds of server, `programs` finds the program; `join` says who comes in,
 //! `inbox` is what a client knows and how it answers, `client` its connection. A
 //! [`Proxy`](baton_testkit::Proxy) is a bad network between the two; a [`HolderProcess`] (`holder`) can die and freeze, and a [`Loss`] ([`losses`]) is a way in which a holder
 //! goes, with the time that the lock takes to pass on. Servers over one [`SharedLog`] (`shared_log`) are the nodes of a cluster
@@ -47,6 +47,7 @@ mod join;
 pub mod losses;
 mod pass;
 mod process;
+mod programs;
 mod running_node;
 mod server;
 mod shared_log;
@@ -61,7 +62,8 @@ pub use inbox::{Known, LockState, Seen};
 pub use join::{Beats, Join, Manners, Memory};
 pub use losses::Loss;
 pub use pass::{Pass, time_until, unix_ms};
-pub use process::{Failure, ServerProcess, program};
+pub use process::{Failure, ServerProcess};
+pub use programs::{command_on, program};
 pub use server::{Stopped, TestServer, millis};
 pub use shared_log::{SharedLog, SharedNode};
 pub use story_nodes::{OneMachine, is_left_out, nodes_of_a_story};

@@ -14,10 +14,11 @@ use baton_server::Settings;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 use crate::client::RawClient;
 use crate::join::Join;
+use crate::programs::{command_on, program};
 use crate::story_nodes::is_for_one_machine;
 use crate::within;
 
@@ -38,6 +39,8 @@ pub struct ServerProcess {
 struct Plan {
     data: PathBuf,
     said: PathBuf,
+    /// Words before the command.
+    on: Vec<String>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
 }
@@ -54,48 +57,6 @@ pub struct Failure {
 /// Longest time until a server listens: a node waits 30 s for its engines, and then ends.
 const STARTS_WITHIN: Duration = Duration::from_secs(45);
 
-/// The program: `BATON_BIN`, else `baton` where this test was built.
-///
-/// # Panics
-/// When it is not there.
-#[must_use]
-pub fn program() -> PathBuf {
-    if let Some(given) = std::env::var_os("BATON_BIN") {
-        return given.into();
-    }
-    let found = beside("baton");
-    assert!(
-        found.is_file(),
-        "there is no baton at {}: build it with `cargo build -p baton-server`, or set BATON_BIN",
-        found.display()
-    );
-    found
-}
-
-/// A program of this package, built where this test was.
-///
-/// # Panics
-/// When it is not there.
-pub(crate) fn built(name: &str) -> PathBuf {
-    let found = beside(name);
-    assert!(
-        found.is_file(),
-        "there is no {name} at {}: build it with `cargo build -p baton-tests --bins`",
-        found.display()
-    );
-    found
-}
-
-fn beside(name: &str) -> PathBuf {
-    let here = std::env::current_exe().expect("a test knows where it is");
-    let mut folders = here.ancestors().skip(1).take(2);
-    let found = folders.find_map(|folder| {
-        let program = folder.join(name);
-        program.is_file().then_some(program)
-    });
-    found.unwrap_or_else(|| name.into())
-}
-
 impl ServerProcess {
     /// On a new folder and a free port, with these further arguments of `baton serve`.
     ///
@@ -110,14 +71,23 @@ impl ServerProcess {
     /// # Panics
     /// When it does not start.
     pub async fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_as(&[], arguments, environment).await
+    }
+
+    /// On a new folder, with these words before the command, such as those of a namespace.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_on(on: &[String], arguments: &[&str]) -> Self {
+        Self::start_as(on, arguments, &[]).await
+    }
+
+    async fn start_as(on: &[String], arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         is_for_one_machine("a process");
         let folder = TempDir::new().expect("a folder for the data and the log");
-        let plan = Plan::new(
-            &folder.path().join("data"),
-            folder.path(),
-            arguments,
-            environment,
-        );
+        let data = folder.path().join("data");
+        let mut plan = Plan::new(&data, folder.path(), arguments, environment);
+        on.clone_into(&mut plan.on);
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let (child, address) = plan.launch(free).await;
         Self {
@@ -309,6 +279,7 @@ impl Plan {
         Self {
             data: data.to_owned(),
             said: log.join("stderr"),
+            on: Vec::new(),
             arguments: arguments.iter().copied().map(own).collect(),
             environment: pairs.map(|(name, value)| (own(name), own(value))).collect(),
         }
@@ -319,7 +290,7 @@ impl Plan {
     }
 
     fn spawn(&self, more: &[String]) -> Child {
-        let mut command = Command::new(program());
+        let mut command = command_on(&self.on, program());
         // What the environment of the tests sets is not meant for the server.
         for name in Settings::NAMES {
             command.env_remove(format!("BATON_{}", name.to_uppercase()));

@@ -5,12 +5,13 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use baton_tests::command_on;
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 /// The configuration that operators are given.
 const CONFIGURATION: &str = include_str!("../../../docs/operations/cluster/nats.conf");
@@ -80,6 +81,16 @@ impl Ports {
             monitor: monitor.local_addr()?,
         })
     }
+
+    /// Returns the usual ports at an address where nothing else is.
+    pub(crate) fn usual(address: IpAddr) -> Self {
+        let at = |port| SocketAddr::new(address, port);
+        Self {
+            clients: at(4222),
+            routes: at(6222),
+            monitor: at(8222),
+        }
+    }
 }
 
 /// A running nats-server, or one that was killed.
@@ -88,11 +99,13 @@ pub(crate) struct Engine {
     name: String,
     ports: Ports,
     folder: PathBuf,
+    /// Words before its command.
+    on: Vec<String>,
     child: Option<Child>,
 }
 
 impl Engine {
-    /// Starts it in this folder. It reaches the others by these addresses of routes.
+    /// Starts it in this folder, with these words before its command. It reaches the others by these addresses of routes.
     ///
     /// # Errors
     /// The folder cannot be written, or the program cannot be started.
@@ -104,6 +117,7 @@ impl Engine {
         folder: &Path,
         ports: Ports,
         routes: &[SocketAddr],
+        on: Vec<String>,
     ) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         fs::write(
@@ -114,6 +128,7 @@ impl Engine {
             name: name.to_owned(),
             ports,
             folder: folder.to_owned(),
+            on,
             child: None,
         };
         engine.start_again()?;
@@ -126,7 +141,7 @@ impl Engine {
             .create(true)
             .append(true)
             .open(self.folder.join("log"))?;
-        let child = Command::new(engine_program())
+        let child = command_on(&self.on, engine_program())
             .arg("-c")
             .arg(self.folder.join("nats.conf"))
             .env("BATON_NATS_PASSWORD", LOGIN.1)

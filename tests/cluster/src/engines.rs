@@ -14,6 +14,7 @@ use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
 use crate::engine::{Engine, LOGIN, Ports};
+use crate::machines::Machines;
 use crate::monitor::{self, Meta};
 
 /// Time for a group of engines to have a leader and everybody up to date. An election takes up to
@@ -75,8 +76,43 @@ impl Engines {
                 });
             }
             let name = format!("nats-{}", from + 1);
-            engines.push(Engine::start(&name, &folder.join(&name), *own, &routes)?);
+            let on = Vec::new();
+            engines.push(Engine::start(
+                &name,
+                &folder.join(&name),
+                *own,
+                &routes,
+                on,
+            )?);
         }
+        let engines = Self { engines, ways };
+        engines.are_ready().await?;
+        Ok(engines)
+    }
+
+    /// Starts one on each of the first so many machines. Otherwise as [`Engines::start`].
+    ///
+    /// # Errors
+    /// They cannot be started, or do not get ready within a minute.
+    ///
+    /// # Panics
+    /// When there is no nats-server.
+    pub async fn start_on(machines: &Machines, count: usize, folder: &Path) -> io::Result<Self> {
+        let ports = |machine| Ports::usual(machines.among_engines(machine));
+        let mut engines = Vec::new();
+        for machine in 0..count {
+            let others = (0..count).filter(|other| *other != machine);
+            let routes: Vec<_> = others.map(|other| ports(other).routes).collect();
+            let name = format!("nats-{}", machine + 1);
+            engines.push(Engine::start(
+                &name,
+                &folder.join(&name),
+                ports(machine),
+                &routes,
+                machines.on(machine),
+            )?);
+        }
+        let ways = BTreeMap::new();
         let engines = Self { engines, ways };
         engines.are_ready().await?;
         Ok(engines)

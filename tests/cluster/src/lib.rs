@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | `engine` | one nats-server: its configuration, its process |
 //! | `engines` | several of them, and the relays between each two |
+//! | `machines` | machines with networks of their own, whose cables can be pulled |
 //! | `monitor` | what an engine says about itself |
 //! | `nodes` | nodes of Baton, and the relays between them and the engines |
 //! | `balancer` | an HAProxy in front of the nodes |
@@ -20,13 +21,15 @@
 //!
 //! # Rules of the house
 //! Nothing but loopback is used, and no rights are needed: a partition is made by a relay that
-//! holds what it was given. Each process ends with its owner, by its own id.
+//! holds what it was given. Stories about lost packets have a network of their own instead, where
+//! one can be made. Each process ends with its owner, by its own id.
 
 mod balancer;
 mod engine;
 mod engines;
 mod fault;
 mod injector;
+mod machines;
 mod measure;
 mod monitor;
 mod nodes;
@@ -38,6 +41,7 @@ pub use engine::engine_program;
 pub use engines::{Engines, Relayed};
 pub use fault::{Fault, Plan, Schedule, Side};
 pub use injector::{Cluster, play};
+pub use machines::{Machines, Network};
 pub use measure::{Measure, MeasuredRow, Results};
 pub use monitor::Meta;
 pub use nodes::Nodes;

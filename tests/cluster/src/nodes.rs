@@ -10,6 +10,7 @@ use baton_testkit::{Direction, Proxy};
 use baton_tests::ServerProcess;
 
 use crate::engines::{Engines, Relayed, url_of};
+use crate::machines::Machines;
 
 /// See the module. Nodes have numbers from 0.
 #[derive(Debug)]
@@ -104,19 +105,49 @@ impl Nodes {
             }
         }
         let cluster = url_of(&addresses);
+        self.launch(listen, &cluster, (ways, &[]), arguments).await;
+        Ok(())
+    }
+
+    /// Starts a node that has these ways to the engines, with these words before its command.
+    async fn launch(
+        &mut self,
+        listen: SocketAddr,
+        cluster: &str,
+        (ways, on): (Vec<Proxy>, &[String]),
+        arguments: &[&str],
+    ) {
         let name = format!("node-{}", self.nodes.len() + 1);
         let listen = listen.to_string();
-        let mut all = vec!["--cluster", &cluster, "--cluster-node", &name];
+        let mut all = vec!["--cluster", cluster, "--cluster-node", &name];
         if !listen.ends_with(":0") {
             all.extend(["--listen", &listen]);
         }
         all.extend(arguments);
         self.nodes.push(Node {
-            process: ServerProcess::start(&all).await,
+            process: ServerProcess::start_on(on, &all).await,
             ways,
             runs: true,
         });
-        Ok(())
+    }
+
+    /// Starts one on each of so many machines from this one on.
+    ///
+    /// # Panics
+    /// When a node does not start; its log is in the message.
+    pub async fn start_on(
+        machines: &Machines,
+        (first, count): (usize, usize),
+        engines: &Engines,
+    ) -> Self {
+        let mut nodes = Self { nodes: Vec::new() };
+        for machine in first..first + count {
+            let listen = SocketAddr::new(machines.for_clients(machine), 8080);
+            let on = machines.on(machine);
+            let (url, ways) = (engines.url(), Vec::new());
+            nodes.launch(listen, &url, (ways, &on), &[]).await;
+        }
+        nodes
     }
 
     /// Returns the number of nodes, killed ones too.
