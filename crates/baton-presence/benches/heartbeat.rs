@@ -47,7 +47,7 @@ impl Crowd {
             let client_kind = if id % 2 == 0 {
                 ClientKind::LockAware
             } else {
-                ClientKind::Stock
+                ClientKind::LockUnaware
             };
             crowd
                 .detector

@@ -259,7 +259,7 @@ pub enum LockRefusal {
     /// The session has no connection and has to resume first, or it was declared lost and has not
     /// answered since.
     NotLive,
-    /// A stock client cannot claim an offer, so it cannot ask for a lock.
+    /// A client without the lock protocol cannot claim an offer, so it cannot ask for a lock.
     CannotClaim,
     /// An observer never holds a lock.
     Observer,

@@ -47,8 +47,8 @@ pub enum Event {
         /// The session that ended.
         session: SessionId,
     },
-    /// Failure detector: nothing came from the connection, or no answer from the editor, for the
-    /// offline time.
+    /// Failure detector: nothing came from the connection, or no answer to a beat from the client's
+    /// program, for the offline time.
     Lost {
         /// The lost session.
         session: SessionId,

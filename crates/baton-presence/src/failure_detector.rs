@@ -118,7 +118,7 @@ impl FailureDetector {
         self.sessions.heard(session, now, &self.timings);
     }
 
-    /// Notes that the session's editor answered the beat of this number. Counts as heard, too.
+    /// Notes that the session's program answered the beat of this number. Counts as heard, too.
     ///
     /// `idle` is the time for which the user had done nothing then. Takes constant time and no
     /// allocation, as [`FailureDetector::heard`].

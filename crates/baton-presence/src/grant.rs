@@ -64,7 +64,7 @@ pub enum SuccessionKind {
     HolderOffline,
 }
 
-/// Permission of one session to change some root types of the document now.
+/// Permission of one session to change some roots of the document now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum WriteRight {

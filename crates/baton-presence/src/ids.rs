@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Id of one tab or process that edits a document. A session survives its connections.
+/// Id of one tab or process that takes part in a document. A session survives its connections.
 ///
 /// The caller chooses the number and never reuses it. In Baton it is the log position of the
 /// session's `Joined` record, so a **smaller id joined earlier**. A lock that passes on without
@@ -73,11 +73,11 @@ impl Rights {
     /// Right to change the mode and to decide about parked edits. The caller checks it; this crate
     /// does not.
     pub const MANAGE: Self = Self(2);
-    /// Right to edit the document.
+    /// Right to write to the document.
     pub const WRITE: Self = Self(4);
     /// Right to hold a lock and to wait for one. Without [`Rights::WRITE`] it permits nothing.
     pub const LOCK: Self = Self(8);
-    /// The rights of a plain editor: to write and to lock.
+    /// The rights of a plain writer: to write and to lock.
     pub const EDIT: Self = Self(Self::WRITE.0 | Self::LOCK.0);
     /// All rights.
     pub const ALL: Self = Self(Self::EDIT.0 | Self::TAKE_OVER.0 | Self::MANAGE.0);
@@ -137,10 +137,13 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ClientKind {
-    /// An unmodified Yjs client. It cannot claim, so it is never offered a lock. It answers no
-    /// beats, so its connection alone is judged.
-    Stock,
-    /// A client with the lock protocol, which answers beats from its editor.
+    /// A client without the lock protocol. It cannot claim, so it is never offered a lock. It
+    /// answers no beats, so its connection alone is judged.
+    ///
+    /// A session for which the server claims and answers, as a [`Driver`](crate::Driver) does, is
+    /// [`ClientKind::LockAware`].
+    LockUnaware,
+    /// A client with the lock protocol: it claims offers, and its program answers beats.
     LockAware,
 }
 

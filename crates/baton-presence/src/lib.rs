@@ -2,6 +2,9 @@
 //! offline. No socket, no task, no clock: time comes in as an argument, everything comes out as
 //! data.
 //!
+//! A **document** is the thing that the sessions share: a text, a board, a machine, the turn to
+//! speak in a chat. This crate never looks into it.
+//!
 //! A lock covers a [`Scope`]: the whole document, or some paths in it. Locks that do not conflict
 //! are held side by side, each under a [`Fence`] of its own.
 //!

@@ -107,7 +107,7 @@ impl LockState {
         grants.filter(|grant| grant.may_write())
     }
 
-    /// Judges if this session may change these root types of the document now, by the present
+    /// Judges if this session may change these roots of the document now, by the present
     /// [`Mode`].
     ///
     /// A write is refused whole if one of its roots is refused. A write that touches no root is

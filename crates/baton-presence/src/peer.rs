@@ -76,7 +76,7 @@ impl Peer {
         self.rights.contains(Rights::WRITE)
     }
 
-    /// Returns true for a writer that cannot hold a lock, such as a stock client.
+    /// Returns true for a writer that cannot hold a lock, such as one without the lock protocol.
     pub(crate) fn only_writes(&self) -> bool {
         self.role == SessionRole::Writer && self.can_write() && !self.can_hold()
     }

@@ -17,7 +17,8 @@ pub const MAX_SEGMENTS: usize = 8;
 /// Maximum length of one segment, in bytes.
 pub const MAX_SEGMENT_BYTES: usize = 256;
 
-/// Path to a part of the document, with everything below it. Its first segment names a root type.
+/// Path to a part of the document, with everything below it. Its first segment names a root, which
+/// is a part at the top level: in Yjs, a root type.
 ///
 /// A path has 1 to [`MAX_SEGMENTS`] segments of 1 to [`MAX_SEGMENT_BYTES`] bytes. The whole
 /// document is not a path but [`Scope::WHOLE`].
@@ -61,7 +62,7 @@ impl Path {
         &self.0
     }
 
-    /// Returns the name of the root type that the path leads into.
+    /// Returns the name of the root that the path leads into.
     #[must_use]
     pub fn root(&self) -> &str {
         self.0.first().map_or("", String::as_str)
@@ -189,7 +190,7 @@ impl Scope {
         }
     }
 
-    /// Returns true if the scope covers this root type or a path in it.
+    /// Returns true if the scope covers this root or a path in it.
     #[must_use]
     pub fn reaches(&self, root: &str) -> bool {
         self.is_whole() || self.paths().iter().any(|path| path.root() == root)

@@ -15,7 +15,7 @@ pub struct Timings {
     pub ping_every: Duration,
     /// Silence after which a session is shown as shaky. 6 s.
     pub shaky_after: Duration,
-    /// Silence of the connection or of the editor after which a session is lost. 10 s.
+    /// Silence of the connection, or of the client's program, after which a session is lost. 10 s.
     pub offline_after: Duration,
     /// Interval of the beats to holders, receivers of offers, and the next in line. 2 s.
     pub beat_every: Duration,

@@ -168,7 +168,7 @@ impl Book {
 fn gives_way(fold: &LockSnapshot) -> bool {
     let stock = fold.peers.iter().any(|peer| {
         let holds_none =
-            peer.client_kind == ClientKind::Stock || !peer.rights.contains(Rights::LOCK);
+            peer.client_kind == ClientKind::LockUnaware || !peer.rights.contains(Rights::LOCK);
         holds_none
             && peer.rights.contains(Rights::WRITE)
             && peer.role == SessionRole::Writer

@@ -91,7 +91,7 @@ fn two_sessions_and_one_lock_that_does_not_pass_by_itself() {
 #[test]
 fn two_sessions_and_a_stock_client() {
     let settings = RecordSettings {
-        last: ClientKind::Stock,
+        last: ClientKind::LockUnaware,
         ..RecordSettings::of(3, WHOLE, Flaw::None)
     };
     holds(settings, None, &[]);
@@ -101,7 +101,7 @@ fn two_sessions_and_a_stock_client() {
 #[test]
 fn a_lock_whose_holder_is_away_gives_way_to_a_stock_client() {
     let settings = RecordSettings {
-        last: ClientKind::Stock,
+        last: ClientKind::LockUnaware,
         ..RecordSettings::of(2, WHOLE, Flaw::NoException)
     };
     caught(settings, Rule::S11);

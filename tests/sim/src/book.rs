@@ -82,7 +82,7 @@ impl Book {
     pub(crate) fn gives_way(&self) -> bool {
         let kept_out = |peer: &Peer| {
             let holds_none =
-                peer.client_kind == ClientKind::Stock || !peer.rights.contains(Rights::LOCK);
+                peer.client_kind == ClientKind::LockUnaware || !peer.rights.contains(Rights::LOCK);
             holds_none && peer.role == SessionRole::Writer && peer.presence == Presence::Live
         };
         self.fold.auto_pass() == AutoPass::On

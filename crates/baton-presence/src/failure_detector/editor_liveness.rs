@@ -48,7 +48,7 @@ pub(crate) struct EditorLiveness {
 impl EditorLiveness {
     pub(crate) fn away(now: Time) -> Self {
         Self {
-            client_kind: ClientKind::Stock,
+            client_kind: ClientKind::LockUnaware,
             cadence: Cadence::Idle,
             next_beat: now,
             last_beat: None,
@@ -165,7 +165,8 @@ impl EditorLiveness {
         Some((self.newest_beat, self.confirm(told)))
     }
 
-    /// Returns the time of the next beat; `None` for a stock client, which answers none.
+    /// Returns the time of the next beat; `None` for a client without the lock protocol, which
+    /// answers none.
     pub(crate) fn next_beat(&self) -> Option<Time> {
         (self.client_kind == ClientKind::LockAware).then_some(self.next_beat)
     }
@@ -195,7 +196,7 @@ impl EditorLiveness {
     /// However old the last answer is, the first unanswered beat gets its time to be answered. With
     /// beats sent in time that changes nothing: `beat_every_idle + answer_within <= offline_after`.
     pub(crate) fn limits(&self, timings: &Timings, patience: Duration) -> Option<SilenceLimits> {
-        if self.client_kind == ClientKind::Stock {
+        if self.client_kind == ClientKind::LockUnaware {
             return None;
         }
         let asked = self.unanswered_since?;

@@ -17,7 +17,7 @@ pub enum SessionHealth {
 /// Verdict about an answer to a beat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BeatVerdict {
-    /// The answer shows that the editor lives. The next beat tells the client.
+    /// The answer shows that the client's program lives. The next beat tells it.
     Counts,
     /// The answer came too late, for a beat of another connection, or a second time. It only shows
     /// that the connection lives.

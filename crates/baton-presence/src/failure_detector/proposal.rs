@@ -18,7 +18,7 @@ pub enum Proposal {
         /// The session to ping.
         session: SessionId,
     },
-    /// Send a beat at once, to be answered by the page's editor.
+    /// Send a beat at once. The client's program answers it: the code that edits, not its socket.
     Beat {
         /// The session to beat.
         session: SessionId,

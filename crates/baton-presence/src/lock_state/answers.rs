@@ -12,7 +12,7 @@ use crate::{
 pub(crate) fn admit(state: &mut State, session: SessionId, step: &mut Step<'_>) -> bool {
     let why = match state.peer(session) {
         None => LockRefusal::UnknownSession,
-        Some(peer) if peer.client_kind == ClientKind::Stock => LockRefusal::CannotClaim,
+        Some(peer) if peer.client_kind == ClientKind::LockUnaware => LockRefusal::CannotClaim,
         Some(peer) if peer.role == SessionRole::Observer => LockRefusal::Observer,
         Some(peer) if peer.presence == Presence::Away => LockRefusal::NotLive,
         Some(peer) if !peer.can_hold() => LockRefusal::NoLockRight,

@@ -147,7 +147,7 @@ impl GrantTable {
         self.maybe_overdue.remove(&fence);
     }
 
-    /// Judges a write of `session` to these root types.
+    /// Judges a write of `session` to these roots.
     ///
     /// Only the holder itself writes what is locked (S3). While a lock is offered no session does:
     /// the one that lost it may still be typing, and the next holder must find the state that it

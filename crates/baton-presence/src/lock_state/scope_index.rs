@@ -74,7 +74,7 @@ impl<K: Copy + Ord> ScopeIndex<K> {
         Conflicts::These(found)
     }
 
-    /// Returns the keys of the scopes that cover this root type or a path in it, ascending.
+    /// Returns the keys of the scopes that cover this root or a path in it, ascending.
     pub(crate) fn reaching(&self, root: &str) -> Vec<K> {
         let mut found: Vec<K> = self.whole.iter().copied().collect();
         let there = self.by_root.get(root);

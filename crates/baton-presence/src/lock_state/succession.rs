@@ -18,8 +18,8 @@ use crate::{
 enum Consequence {
     /// Offer this scope to that session, and end the overdue grants in it.
     Offer(SessionId, Scope),
-    /// End this overdue grant in favour of writers that cannot hold one, such as stock clients (the
-    /// exception of S11).
+    /// End this overdue grant in favour of writers that cannot hold one, such as clients without
+    /// the lock protocol (the exception of S11).
     GiveWay(Fence, LossReason),
 }
 

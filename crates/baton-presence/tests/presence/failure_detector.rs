@@ -47,7 +47,7 @@ fn a_session_that_answers_is_never_called_silent() {
     let mut room = room();
     for id in 1..=50 {
         let client_kind = if id % 2 == 0 {
-            ClientKind::Stock
+            ClientKind::LockUnaware
         } else {
             ClientKind::LockAware
         };
@@ -67,7 +67,7 @@ fn a_session_that_answers_is_never_called_silent() {
 #[test]
 fn a_silent_peer_walks_from_online_through_shaky_to_offline_and_is_closed() {
     let mut room = room();
-    room.join(A, ClientKind::Stock);
+    room.join(A, ClientKind::LockUnaware);
     room.pass(secs(30));
     room.manners.insert(A, Manner::Dead);
     room.detector.heard(A, room.now);
@@ -85,7 +85,7 @@ fn a_silent_peer_walks_from_online_through_shaky_to_offline_and_is_closed() {
 #[test]
 fn anything_received_makes_a_shaky_peer_steady_again_at_once() {
     let mut room = room();
-    room.join(A, ClientKind::Stock);
+    room.join(A, ClientKind::LockUnaware);
     room.manners.insert(A, Manner::Dead);
     room.pass(secs(7));
     assert_eq!(room.detector.health(A, room.now), SessionHealth::Shaky);
@@ -101,7 +101,7 @@ fn anything_received_makes_a_shaky_peer_steady_again_at_once() {
 fn every_session_is_pinged_every_five_seconds_and_not_all_at_once() {
     let mut room = room();
     for id in 1..=100 {
-        room.join(SessionId(id), ClientKind::Stock);
+        room.join(SessionId(id), ClientKind::LockUnaware);
     }
     let since = room.now;
     room.pass(secs(50));
@@ -177,9 +177,9 @@ fn a_frozen_tab_that_is_alone_keeps_its_lock_and_its_fence() {
 }
 
 #[test]
-fn a_stock_session_is_judged_by_its_connection_alone() {
+fn a_lock_unaware_session_is_judged_by_its_connection_alone() {
     let mut room = room();
-    room.join(A, ClientKind::Stock);
+    room.join(A, ClientKind::LockUnaware);
     room.manners.insert(A, Manner::Frozen);
     room.pass(secs(120));
     assert_eq!(room.detector.health(A, room.now), SessionHealth::Online);
@@ -1346,7 +1346,7 @@ fn when_many_fall_silent_at_once_none_is_given_up_for_three_times_as_long() {
     let lost_after = |silent: u64| {
         let mut room = room();
         for id in 1..=10 {
-            room.join(SessionId(id), ClientKind::Stock);
+            room.join(SessionId(id), ClientKind::LockUnaware);
         }
         room.pass(secs(60));
         for id in 1..=silent {

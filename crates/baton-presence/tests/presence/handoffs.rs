@@ -331,7 +331,7 @@ fn a_transfer_drains_and_then_offers_to_the_one_named() {
 #[test]
 fn a_transfer_to_a_session_that_cannot_take_it_is_refused() {
     let mut log = Log::with(AutoPass::On, &[A, B, C]);
-    log.say(joined_as(D, ClientKind::Stock, SessionRole::Writer));
+    log.say(joined_as(D, ClientKind::LockUnaware, SessionRole::Writer));
     log.hold_of(C, &path("c"));
     log.say(acquire_of(B, &path("c")));
     let fence = log.hold_of(A, &path("a"));
@@ -597,34 +597,39 @@ fn only_the_same_user_moves_its_lock() {
 // S11 and its exception
 
 #[test]
-fn a_lost_holder_gives_way_to_stock_writers_if_no_other_session_could_take_it() {
-    let stock = |role| joined_as(B, ClientKind::Stock, role);
+fn a_lost_holder_gives_way_to_lock_unaware_writers_if_no_other_session_could_take_it() {
+    let unaware = |role| joined_as(B, ClientKind::LockUnaware, role);
     for (mode, auto_pass, event, gives_way) in [
         (
             Mode::ExclusiveWhenHeld,
             AutoPass::On,
-            stock(SessionRole::Writer),
+            unaware(SessionRole::Writer),
             true,
         ),
         (
             Mode::ExclusiveWhenHeld,
             AutoPass::On,
-            stock(SessionRole::Observer),
+            unaware(SessionRole::Observer),
             false,
         ),
         (
             Mode::ExclusiveWhenHeld,
             AutoPass::Off,
-            stock(SessionRole::Writer),
+            unaware(SessionRole::Writer),
             false,
         ),
         (
             Mode::Required,
             AutoPass::On,
-            stock(SessionRole::Writer),
+            unaware(SessionRole::Writer),
             false,
         ),
-        (Mode::Open, AutoPass::On, stock(SessionRole::Writer), false),
+        (
+            Mode::Open,
+            AutoPass::On,
+            unaware(SessionRole::Writer),
+            false,
+        ),
     ] {
         let mut log = Log::with(auto_pass, &[A]);
         log.say(Event::ModeSet(mode));
@@ -637,7 +642,7 @@ fn a_lost_holder_gives_way_to_stock_writers_if_no_other_session_could_take_it() 
         // A session that can take the lock is preferred.
         let mut log = Log::with(auto_pass, &[A, C]);
         log.hold(A);
-        log.say(stock(SessionRole::Writer));
+        log.say(unaware(SessionRole::Writer));
         log.say(acquire(C));
         assert_eq!(
             offers(&log.say(Event::Lost { session: A })),

@@ -334,7 +334,7 @@ fn some_event(random: &mut Random, lock_state: &LockState, fences: &[Fence]) -> 
             let client_kind = if random.chance(85) {
                 ClientKind::LockAware
             } else {
-                ClientKind::Stock
+                ClientKind::LockUnaware
             };
             let role = if random.chance(85) {
                 SessionRole::Writer
@@ -412,7 +412,7 @@ fn run(seed: u64) {
     let mut lock_state = LockState::new(LockSettings {
         epoch: 1,
         auto_pass: AutoPass::On,
-        // In this mode a lost holder does not give way to a stock writer.
+        // In this mode a lost holder does not give way to a writer that cannot hold one.
         mode: Mode::Required,
     });
     let mut reference = Reference {

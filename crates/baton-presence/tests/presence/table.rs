@@ -60,7 +60,7 @@ fn a_free_lock_is_offered_to_the_first_session_that_asks_under_a_new_fence() {
 #[test]
 fn only_a_writer_that_can_claim_may_ask() {
     let mut log = Log::new(AutoPass::On);
-    log.say(joined_as(A, ClientKind::Stock, SessionRole::Writer));
+    log.say(joined_as(A, ClientKind::LockUnaware, SessionRole::Writer));
     log.say(joined_as(B, ClientKind::LockAware, SessionRole::Observer));
     for (session, why) in [
         (A, LockRefusal::CannotClaim),
@@ -473,7 +473,7 @@ fn a_silent_holder_keeps_the_lock_until_a_session_can_take_it_and_then_loses_it_
         if auto_pass == AutoPass::Off {
             log.say(joined(B));
         }
-        log.say(joined_as(D, ClientKind::Stock, SessionRole::Observer));
+        log.say(joined_as(D, ClientKind::LockUnaware, SessionRole::Observer));
         let changes = log.say(Event::Lost { session: A });
         assert_eq!(changes, vec![Change::Lost { session: A }]);
         assert_eq!(log.state(), NewestLock::Held { by: A, fence });
@@ -593,7 +593,7 @@ fn going_offline_passes_to_the_oldest_ticket_before_the_oldest_peer() {
 #[test]
 fn auto_pass_skips_sessions_that_cannot_hold_or_are_not_live() {
     let mut log = Log::new(AutoPass::On);
-    log.say(joined_as(A, ClientKind::Stock, SessionRole::Writer));
+    log.say(joined_as(A, ClientKind::LockUnaware, SessionRole::Writer));
     log.say(joined_as(B, ClientKind::LockAware, SessionRole::Observer));
     log.say(joined(C));
     log.say(joined(D));

@@ -24,7 +24,7 @@ impl Author {
     pub(crate) fn of(locks: &LockState, session: SessionId, placing: Placing) -> Self {
         let peer = locks.peer(session);
         let key = peer.and_then(|peer| peer.user);
-        let is_stock = peer.is_some_and(|peer| peer.client_kind == ClientKind::Stock);
+        let is_stock = peer.is_some_and(|peer| peer.client_kind == ClientKind::LockUnaware);
         let writes = locks.can_write(session);
         match placing {
             Placing::BySession => Self {

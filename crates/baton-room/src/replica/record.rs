@@ -323,7 +323,7 @@ impl Record {
     pub fn is_urgent(&self) -> bool {
         match self.content() {
             Self::Update { .. } | Self::Suggested { .. } | Self::Renamed { .. } => false,
-            Self::Joined { client_kind, .. } => *client_kind != ClientKind::Stock,
+            Self::Joined { client_kind, .. } => *client_kind != ClientKind::LockUnaware,
             Self::Presence(event) => {
                 !matches!(event, Event::Disconnected { .. } | Event::Forgotten { .. })
             }
@@ -352,7 +352,7 @@ mod tests {
         let presence = |event| Record::Presence(event);
         for (record, urgent) in [
             (joined(ClientKind::LockAware), true),
-            (joined(ClientKind::Stock), false),
+            (joined(ClientKind::LockUnaware), false),
             (presence(Event::Disconnected { session }), false),
             (presence(Event::Forgotten { session }), false),
             (presence(Event::Done { session }), true),

@@ -122,7 +122,7 @@ impl Sessions {
 
     fn join_stock(&mut self, connection: ConnectionId, entry: Entry<'_>, out: &mut Vec<Reaction>) {
         let newcomer = Newcomer {
-            client_kind: ClientKind::Stock,
+            client_kind: ClientKind::LockUnaware,
             role: SessionRole::Writer,
             user: self.stock_key(connection),
             profile: profile(&User::default(), self.identity_of(connection)),

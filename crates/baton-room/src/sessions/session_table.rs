@@ -309,7 +309,7 @@ impl Sessions {
                 self.awareness.transfer(older, connection);
             }
             let client_kind = match channel {
-                Channel::Closed => ClientKind::Stock,
+                Channel::Closed => ClientKind::LockUnaware,
                 Channel::Opening | Channel::Open => ClientKind::LockAware,
             };
             self.detector.attached(session, client_kind, now);
