@@ -1,11 +1,10 @@
-//! Conversions between the types of Baton's channel and those of the lock state.
+//! Conversions between the types of Baton's channel and those of the lock state. Fences and modes
+//! convert with `From`, by a feature of `baton-sync`.
 
 use std::time::Duration;
 
 use baton_presence::{self as presence, GrantState as LockPhase, Scope};
-use baton_sync::control_channel::{
-    FencingToken, GrantStatus, GrantView, HandoverReason, LockMode, Paths, Right, User,
-};
+use baton_sync::control_channel::{GrantStatus, GrantView, HandoverReason, Paths, Right, User};
 
 use crate::message::Identity;
 use crate::replica::Profile;
@@ -44,40 +43,6 @@ pub(crate) fn cut(mut text: String, most: usize) -> String {
         text.pop();
     }
     text
-}
-
-/// Converts a fence of the channel.
-pub(crate) const fn fence_of(fence: FencingToken) -> presence::Fence {
-    presence::Fence {
-        epoch: fence.epoch,
-        position: fence.position,
-    }
-}
-
-/// Converts a fence of the lock state.
-pub(crate) const fn wire(fence: presence::Fence) -> FencingToken {
-    FencingToken {
-        epoch: fence.epoch,
-        position: fence.position,
-    }
-}
-
-/// Converts a mode of the lock state.
-pub(crate) const fn mode(mode: presence::Mode) -> LockMode {
-    match mode {
-        presence::Mode::Open => LockMode::Open,
-        presence::Mode::ExclusiveWhenHeld => LockMode::ExclusiveWhenHeld,
-        presence::Mode::Required => LockMode::Required,
-    }
-}
-
-/// Converts a mode of the channel.
-pub(crate) const fn mode_of(mode: LockMode) -> presence::Mode {
-    match mode {
-        LockMode::Open => presence::Mode::Open,
-        LockMode::ExclusiveWhenHeld => presence::Mode::ExclusiveWhenHeld,
-        LockMode::Required => presence::Mode::Required,
-    }
 }
 
 /// Converts the paths of a scope.
@@ -125,7 +90,7 @@ pub(crate) fn grant_view(grant: &presence::Grant) -> GrantView {
         paths: paths(&grant.scope),
         state,
         session: grant.party.0,
-        fence: wire(grant.fence),
+        fence: grant.fence.into(),
         requested_by: grant.requested_by.map(|from| from.0),
         to: to.map(|to| to.0),
         reason: why.map(drain_reason),

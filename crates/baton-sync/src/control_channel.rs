@@ -10,10 +10,13 @@
 //!
 //! The crate `baton-presence` decides about locks and does not know this one. Its types have other
 //! names: a [`FencingToken`] is its `Fence`, a [`LockMode`] its `Mode`, a [`GrantStatus`] its
-//! `GrantState`, a [`HandoverReason`] its `DrainReason`.
+//! `GrantState`, a [`HandoverReason`] its `DrainReason`. With the feature `presence`, fences and
+//! modes convert with `From`, in both directions.
 
 mod client;
 mod payload;
+#[cfg(feature = "presence")]
+mod presence_types;
 mod server;
 mod views;
 

@@ -10,7 +10,6 @@ use baton_sync::scan::OwnedScan;
 use bytes::Bytes;
 
 use super::inbox::{Inbox, ResyncState};
-use crate::channel_types::fence_of;
 use crate::message::{ConnectionId, Receipts};
 use crate::replica::Effect;
 
@@ -304,7 +303,7 @@ pub(super) fn given_away(message: &ClientMessage) -> Option<Fence> {
     match message {
         ClientMessage::Release { fence, .. }
         | ClientMessage::Transfer { fence, .. }
-        | ClientMessage::Drained { fence } => Some(fence_of(*fence)),
+        | ClientMessage::Drained { fence } => Some((*fence).into()),
         _ => None,
     }
 }

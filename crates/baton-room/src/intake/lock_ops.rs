@@ -7,7 +7,7 @@
 use baton_presence::{Event, GrantState, Rights, Scope, ScopeError, SessionId};
 use baton_sync::control_channel::{ClientMessage, LockMode, MAX_NOTE, Outcome, Paths};
 
-use crate::channel_types::{cut, fence_of, mode_of};
+use crate::channel_types::cut;
 use crate::context::Context;
 use crate::message::ConnectionId;
 use crate::options::LockLimits;
@@ -68,19 +68,19 @@ fn unconditional(session: SessionId, message: &ClientMessage) -> Option<(Event, 
     Some(match *message {
         ClientMessage::Cancel { nonce } => (Event::Cancel { session }, Some(nonce)),
         ClientMessage::Release { nonce, fence } => {
-            let fence = fence_of(fence);
+            let fence = fence.into();
             (Event::Release { session, fence }, Some(nonce))
         }
         ClientMessage::Transfer { nonce, fence, to } => {
-            let (fence, to) = (fence_of(fence), SessionId(to));
+            let (fence, to) = (fence.into(), SessionId(to));
             (Event::Transfer { session, fence, to }, Some(nonce))
         }
         ClientMessage::Claim { fence } => {
-            let fence = fence_of(fence);
+            let fence = fence.into();
             (Event::Claim { session, fence }, None)
         }
         ClientMessage::Decline { fence, later } => {
-            let fence = fence_of(fence);
+            let fence = fence.into();
             let decline = Event::Decline {
                 session,
                 fence,
@@ -89,7 +89,7 @@ fn unconditional(session: SessionId, message: &ClientMessage) -> Option<(Event, 
             (decline, None)
         }
         ClientMessage::Drained { fence } => {
-            let fence = fence_of(fence);
+            let fence = fence.into();
             (Event::Drained { session, fence }, None)
         }
         _ => return None,
@@ -99,7 +99,7 @@ fn unconditional(session: SessionId, message: &ClientMessage) -> Option<(Event, 
 fn set_mode(cx: Context<'_>, session: SessionId, mode: LockMode) -> Result<Event, OpRefused> {
     let peer = cx.state.locks().peer(session);
     if peer.is_some_and(|peer| peer.rights.contains(Rights::MANAGE)) {
-        Ok(Event::ModeSet(mode_of(mode)))
+        Ok(Event::ModeSet(mode.into()))
     } else {
         Err(OpRefused {
             outcome: Outcome::NotAllowed,

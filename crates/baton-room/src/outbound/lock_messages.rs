@@ -5,7 +5,7 @@ use std::time::Duration;
 use baton_presence::{Change, DrainReason, Fence, GrantState, SessionId};
 use baton_sync::control_channel::{FencingToken, LockView, ServerMessage, Waiter};
 
-use crate::channel_types::{drain_reason, grant_view, millis, mode, paths, wire};
+use crate::channel_types::{drain_reason, grant_view, millis, paths};
 use crate::context::Context;
 use crate::replica::ReplicatedState;
 
@@ -25,7 +25,7 @@ pub(super) fn granted_or_asked(
             ref scope,
         } => {
             let offer = ServerMessage::Offer {
-                fence: wire(fence),
+                fence: fence.into(),
                 paths: paths(scope),
                 expires_ms: expires(fence, timings.offer, cx),
             };
@@ -42,7 +42,7 @@ pub(super) fn granted_or_asked(
             ref scope,
         } => {
             let granted = ServerMessage::Granted {
-                fence: wire(fence),
+                fence: fence.into(),
                 paths: paths(scope),
             };
             (to, granted)
@@ -51,7 +51,7 @@ pub(super) fn granted_or_asked(
             by, fence, to, why, ..
         } => (by, drain(fence, to, why, cx)),
         Change::RequestVoid { by, fence } => {
-            let fence = wire(fence);
+            let fence = fence.into();
             (by, ServerMessage::RequestOver { fence })
         }
         _ => return None,
@@ -66,7 +66,7 @@ pub(super) fn standing(
     cx: Context<'_>,
 ) -> Option<ServerMessage> {
     let mut grants = cx.state.locks().grants();
-    let grant = grants.find(|grant| wire(grant.fence) == fence && grant.party == party)?;
+    let grant = grants.find(|grant| FencingToken::from(grant.fence) == fence && grant.party == party)?;
     let paths = paths(&grant.scope);
     match grant.state {
         GrantState::Offered => Some(ServerMessage::Offer {
@@ -81,7 +81,7 @@ pub(super) fn standing(
 
 fn drain(fence: Fence, to: Option<SessionId>, why: DrainReason, cx: Context<'_>) -> ServerMessage {
     ServerMessage::Drain {
-        fence: wire(fence),
+        fence: fence.into(),
         reason: drain_reason(why),
         to: to.map(|to| to.0),
         expires_ms: expires(fence, cx.options.timings.drain, cx),
@@ -97,7 +97,7 @@ pub(super) fn requested(
 ) -> ServerMessage {
     let left = cx.sessions.detector().request_left(fence, cx.now);
     ServerMessage::Requested {
-        fence: wire(fence),
+        fence: fence.into(),
         by: from.0,
         note,
         expires_ms: millis(left.unwrap_or(cx.options.timings.request)),
@@ -107,7 +107,7 @@ pub(super) fn requested(
 /// Returns the message about a lock that a session has no more.
 pub(super) fn lost(fence: Fence, why: &str) -> ServerMessage {
     ServerMessage::Lost {
-        fence: wire(fence),
+        fence: fence.into(),
         reason: why.to_owned(),
     }
 }
@@ -125,7 +125,7 @@ pub(super) fn lock_view(state: &ReplicatedState) -> LockView {
     let waiters = locks.waiters().take(QUEUE_SHOWN);
     LockView {
         version: state.position(),
-        mode: mode(locks.mode()),
+        mode: locks.mode().into(),
         grants: locks.grants().map(grant_view).collect(),
         queue: waiters
             .map(|(session, scope)| Waiter {

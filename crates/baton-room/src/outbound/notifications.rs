@@ -15,7 +15,7 @@ use super::op_results::{
 };
 use super::outlet::Outbound;
 use super::peers::{peer, welcome};
-use crate::channel_types::{millis, rights as shown_rights, wire};
+use crate::channel_types::{millis, rights as shown_rights};
 use crate::context::Context;
 use crate::intake::{DrainDelay, Inboxes};
 use crate::message::{ConnectionId, Outgoing, Receipts};
@@ -157,7 +157,7 @@ impl Outbound {
                 left,
             } => {
                 let warning = ServerMessage::IdleWarning {
-                    fence: wire(fence),
+                    fence: fence.into(),
                     left_ms: millis(left),
                 };
                 self.send_to(session, warning, cx);

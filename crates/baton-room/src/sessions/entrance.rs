@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use baton_presence::{ClientKind, Rights, SessionId, SessionRole, Time, UserKey};
+use baton_presence::{ClientKind, Fence, Rights, SessionId, SessionRole, Time, UserKey};
 use baton_sync::ClientId;
 use baton_sync::compressed_update::Compression;
 use baton_sync::control_channel::{ErrorCode, Resume, ServerMessage, User, VERSION};
@@ -15,7 +15,7 @@ use super::client_id_claims::Contested;
 use super::connection::{Channel, ConnectionStage};
 use super::hello::Hello;
 use super::session_table::Sessions;
-use crate::channel_types::{fence_of, profile};
+use crate::channel_types::profile;
 use crate::message::{ConnectionId, Ending, Identity, Incoming, Outgoing};
 use crate::options::RoomOptions;
 use crate::reaction::{Answer, Origin, ProposedRecord, Reaction, Resumption};
@@ -250,7 +250,11 @@ impl Sessions {
             self.join(connection, newcomer, entry, out);
             return;
         };
-        let believed = hello.fences.into_iter().map(fence_of).collect::<Vec<_>>();
+        let believed = hello
+            .fences
+            .into_iter()
+            .map(Fence::from)
+            .collect::<Vec<_>>();
         let role = entry.state.locks().peer(session).map(|peer| peer.role);
         let record = Record::Resumed {
             session,

@@ -122,6 +122,16 @@ impl From<DocumentMode> for Mode {
     }
 }
 
+impl From<Mode> for DocumentMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Open => Self::Open,
+            Mode::ExclusiveWhenHeld => Self::ExclusiveWhenHeld,
+            Mode::Required => Self::Required,
+        }
+    }
+}
+
 /// The fate of edits from clients that may only read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "command-line", derive(clap::ValueEnum))]
