@@ -55,9 +55,7 @@ impl Client {
         let tokens = options.token_source.clone();
         let clock = SystemClock::start();
         let capacity = options.event_capacity;
-        // Yjs draws its client ids from 32 bits, too.
-        let client = ClientId::from(rand::random::<u32>());
-        let core = ClientCore::new(options, client, rand::random(), clock.now())?;
+        let core = ClientCore::new(options, ClientId::random(), rand::random(), clock.now())?;
         let state = Arc::new(ClientState::new(core, clock, capacity));
         state.act(|core, now| core.connect(now));
         let task = tokio::spawn(socket_task::run(Arc::clone(&state), transport, tokens));

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use crate::lib0::{DecodeError, Reader, write_var_uint};
 
@@ -31,6 +32,17 @@ impl ClientId {
         } else {
             None
         }
+    }
+
+    /// Draws an id of 32 bits, as Yjs 13 does; it takes at most five bytes on the wire.
+    ///
+    /// Each live instance of a document needs an id of its own. Among 1000 ids that ever wrote to
+    /// one document, two are the same with a chance of 1 in 8600. The bits are those with which the
+    /// standard library seeds its hash maps, which is enough for an id and not for a secret.
+    #[must_use]
+    pub fn random() -> Self {
+        let bits = RandomState::new().build_hasher().finish();
+        Self(bits >> 32)
     }
 
     /// Returns the number.
@@ -193,12 +205,26 @@ impl FromIterator<(ClientId, Clock)> for StateVector {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     fn vector(entries: &[(u32, Clock)]) -> StateVector {
         entries
             .iter()
             .map(|(client, clock)| (ClientId::from(*client), *clock))
             .collect()
+    }
+
+    #[test]
+    fn random_ids_differ_and_have_32_bits() {
+        let ids: BTreeSet<_> = (0..1000).map(|_| ClientId::random()).collect();
+        // Two pairs that are the same come once in 100 million runs.
+        assert!(ids.len() >= 999, "{}", ids.len());
+        assert!(ids.iter().all(|id| u32::try_from(id.get()).is_ok()));
+        // Each of the 32 bits is drawn.
+        let (any, all) = ids.iter().fold((0, u64::MAX), |(any, all), id| {
+            (any | id.get(), all & id.get())
+        });
+        assert_eq!((any, all), (u64::from(u32::MAX), 0));
     }
 
     #[test]

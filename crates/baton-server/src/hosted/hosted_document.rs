@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use baton_room::{Receipts, Room};
 use baton_sync::control_channel::{LockView, PeerView};
-use baton_sync::{ClientId, Document, DocumentOptions, Judgement, scan, yrs};
+use baton_sync::{Document, DocumentOptions, Judgement, scan, yrs};
 use bytes::Bytes;
 use parking_lot::Mutex as SyncMutex;
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
@@ -167,10 +167,7 @@ impl HostedDocument {
 
     /// Brings a copy up to date, or makes one.
     async fn up_to_date(&self, copy: Option<Document>) -> Result<Document, HostedEditError> {
-        let mut copy = match copy {
-            Some(copy) => copy,
-            None => empty_copy()?,
-        };
+        let mut copy = copy.unwrap_or_else(|| Document::new(&DocumentOptions::default()));
         let since = copy.state().vector();
         let asking = ask(&self.document, StepKind::Difference, move |room: &Room| {
             room.state().document().difference(&since)
@@ -218,18 +215,6 @@ impl HostedDocument {
             reason: "the document was closed".to_owned(),
         })
     }
-}
-
-/// Returns an empty copy, which writes under a client id of its own.
-fn empty_copy() -> Result<Document, HostedDocumentEnded> {
-    let mut random = [0; 4];
-    getrandom::fill(&mut random).map_err(|error| HostedDocumentEnded {
-        code: close_codes::UNAVAILABLE,
-        reason: format!("the system gives no random numbers: {error}"),
-    })?;
-    // Yjs draws its client ids from 32 bits, too.
-    let client = ClientId::from(u32::from_be_bytes(random));
-    Ok(Document::new(&DocumentOptions { client }))
 }
 
 /// Shows the document's name, and not its content.

@@ -24,8 +24,17 @@ const BEYOND: &str =
 /// Options of a document.
 #[derive(Clone, Debug)]
 pub struct DocumentOptions {
-    /// Id under which [`Document::transact`] writes. No other live instance may have it.
+    /// Id under which [`Document::transact`] writes. No other live instance may have it. Default: a
+    /// random one.
     pub client: ClientId,
+}
+
+impl Default for DocumentOptions {
+    fn default() -> Self {
+        Self {
+            client: ClientId::random(),
+        }
+    }
 }
 
 /// A document that can be read, updated and compared with other copies.
