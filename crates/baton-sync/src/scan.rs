@@ -29,6 +29,7 @@
 //! | `borrowed_scan`, `owned_scan` | a scanned update, with borrowed and with shared bytes |
 //! | `split` | parts of a block, written as blocks of their own |
 //! | `content_form` | what an update says, without its author |
+//! | `update_v2` | recognition of the encoding that is not taken |
 //! | `limits`, `error` | bounds of one update; reasons of a refusal |
 
 mod block;
@@ -40,6 +41,7 @@ mod limits;
 mod owned_scan;
 mod split;
 mod tables;
+mod update_v2;
 
 pub use self::block::{Block, BlockKind, Content, Id, IdRange, Parent};
 pub use self::borrowed_scan::{Scan, scan, scan_within};

@@ -11,6 +11,12 @@ pub enum ScanError {
     /// The bytes are not even well-formed.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// The bytes are an update in another encoding: V2 of Yjs, as their outer form tells. Encode it
+    /// in V1.
+    #[error(
+        "this looks like Yjs update V2; send V1: encodeStateAsUpdate, convertUpdateFormatV2ToV1"
+    )]
+    UpdateV2,
     /// More than 4 GiB.
     #[error("the update is larger than 4 GiB")]
     TooLarge,

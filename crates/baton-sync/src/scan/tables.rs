@@ -9,6 +9,7 @@ use super::block::{GC, Header, Id, IdRange, SKIP};
 use super::content;
 use super::error::ScanError;
 use super::limits::ScanLimits;
+use super::update_v2::looks_like_v2;
 use crate::lib0::Reader;
 use crate::state_vector::{CLOCK_END, ClientId, Clock, read_clock};
 
@@ -51,6 +52,16 @@ impl Tables {
         if u32::try_from(update.len()).is_err() {
             return Err(ScanError::TooLarge);
         }
+        Self::walk(update, limits).map_err(|error| {
+            if looks_like_v2(update) {
+                ScanError::UpdateV2
+            } else {
+                error
+            }
+        })
+    }
+
+    fn walk(update: &[u8], limits: &ScanLimits) -> Result<Self, ScanError> {
         let mut reader = Reader::new(update);
         let mut tables = Self::default();
         tables.read_blocks(&mut reader, limits)?;
