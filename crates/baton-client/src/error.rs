@@ -142,7 +142,7 @@ pub enum OperationError {
 #[non_exhaustive]
 pub enum ShowParkError {
     /// The server refused: there is no such park, or this session may not see it.
-    #[error("the server does not show the park: {0:?}")]
+    #[error("the server does not show the park: {0}")]
     Refused(Outcome),
     /// The server did not answer.
     #[error(transparent)]

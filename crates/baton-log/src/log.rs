@@ -55,8 +55,9 @@ impl Log {
     /// Opens the embedded store in a folder, and creates both if they are missing. Blocks.
     ///
     /// # Errors
-    /// Those of [`start`](Self::start), and [`LogError::InUse`] if another process has the folder.
-    pub fn open_embedded(path: &Path, options: LogOptions) -> Result<Log, LogError> {
+    /// Those of [`start`](Self::start), [`LogError::InUse`] if another process has the folder, and
+    /// [`LogError::Start`] if a file stands there.
+    pub fn open_embedded(folder: &Path, options: LogOptions) -> Result<Log, LogError> {
         options.check()?;
         let failed = |source| match source {
             StoreError::InUse { path } => LogError::InUse { path },
@@ -64,7 +65,7 @@ impl Log {
                 source: Arc::new(source),
             },
         };
-        let store = RedbStore::open(path, options.cache_bytes).map_err(failed)?;
+        let store = RedbStore::open(folder, options.cache_bytes).map_err(failed)?;
         if store
             .bytes_stored()
             .is_some_and(|bytes| bytes > options.store_bytes)
@@ -72,7 +73,7 @@ impl Log {
             store.compact().map_err(failed)?;
         }
         Ok(Log {
-            folder: Some(path.into()),
+            folder: Some(folder.into()),
             ..Log::start(store, options)?
         })
     }

@@ -62,7 +62,7 @@ pub enum CompactError {
     Unsound(#[from] ScanError),
     /// It is an update, but not a whole state: something that it refers to is not in it. The fault
     /// is the caller's.
-    #[error("this is no whole state: {0:?}")]
+    #[error("this is no whole state: {0}")]
     NotWhole(Judgement),
     /// The result does not mean the same. This crate's fault: keep the state as it is, and
     /// report it.

@@ -51,7 +51,7 @@ pub enum Rejected {
     Unsound(#[from] ScanError),
     /// The update may not be applied now, or never: see the judgement, which is neither
     /// [`Judgement::Known`] nor [`Judgement::Fits`]. On a gap, ask the sender.
-    #[error("the update does not fit: {0:?}")]
+    #[error("the update does not fit: {0}")]
     NotAdmitted(Judgement),
 }
 

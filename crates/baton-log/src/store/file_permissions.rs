@@ -21,6 +21,12 @@ const OTHERS: u32 = 0o077;
 /// Creates a folder and its parents, unless it exists.
 pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     let there = folder.is_dir();
+    if !there && folder.exists() {
+        return Err(io::Error::new(
+            io::ErrorKind::NotADirectory,
+            "this is a file; name a folder, in which the store makes its files",
+        ));
+    }
     DirBuilder::new()
         .recursive(true)
         .mode(FOLDER)

@@ -97,6 +97,12 @@ impl RedbStore {
             std::fs::rename(&new, &path).map_err(failed)?;
             sync_folders(folder).map_err(failed)?;
         }
+        if path.is_dir() {
+            return Err(StoreError::failed(
+                DOING,
+                "a folder has its name; move it away",
+            ));
+        }
         file_permissions::tighten(&path);
         // Not created here: a file that has vanished, or is empty, is an error.
         if std::fs::metadata(&path).map_err(failed)?.len() == 0 {

@@ -382,3 +382,29 @@ async fn dropping_the_last_handle_makes_everything_durable() {
     let log = Log::open_embedded(folder.path(), options()).unwrap();
     assert_eq!(tail(&log.open("d").unwrap().1), [(1, "kept".into())]);
 }
+
+/// A path to the wrong thing failed with "File exists" and the advice to check the disk.
+#[test]
+fn a_file_in_place_of_the_folder_is_named_and_kept() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("notes.txt");
+    std::fs::write(&file, "mine").unwrap();
+    let refused = Log::open_embedded(&file, options())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("notes.txt: this is a file; name a folder"),
+        "{refused}"
+    );
+    assert_eq!(std::fs::read(&file).unwrap(), b"mine");
+
+    let folder = place.path().join("data");
+    drop(Log::open_embedded(&folder, options()).unwrap());
+    let database = folder.join("log.redb");
+    std::fs::remove_file(&database).unwrap();
+    std::fs::create_dir(&database).unwrap();
+    let refused = Log::open_embedded(&folder, options())
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("a folder has its name"), "{refused}");
+}

@@ -1,5 +1,7 @@
 //! Messages of the server.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::views::{HandoverReason, LockView, ParkPart, ParkView, PeerView, Right};
@@ -58,6 +60,24 @@ pub enum Outcome {
     /// The operation was not understood, or names a scope that cannot be locked; the message tells
     /// the fault.
     Invalid,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Done => "it is done",
+            Self::Queued => "it is in the queue",
+            Self::Busy => "another session has the lock",
+            Self::Stale => "the fence is not a current one, or the lock is another session's",
+            Self::Forbidden => "this session may not hold a lock",
+            Self::WouldWait => "a session that holds a lock cannot wait for another one",
+            Self::NotAllowed => "the session lacks the right for it",
+            Self::Cooldown => "a lock was taken over a short time ago",
+            Self::Unknown => "there is no such session, park or holder",
+            Self::Full => "a limit is met",
+            Self::Invalid => "the operation was not understood, or its scope cannot be locked",
+        })
+    }
 }
 
 /// Kind of a fault that the server reports.

@@ -12,7 +12,7 @@ pub enum ApplyError {
     Unsound(#[from] ScanError),
     /// The update may not be applied now, or never, as the judgement tells; it is neither
     /// [`Judgement::Known`] nor [`Judgement::Fits`]. On a gap, ask the sender.
-    #[error("the update does not fit: {0:?}")]
+    #[error("the update does not fit: {0}")]
     NotAdmitted(Judgement),
     /// The scanner admitted the update, and yrs could not decode it. This crate is at fault: keep
     /// the update and report it.

@@ -1,5 +1,7 @@
 //! The relation of an update to an index, and the size of what it adds.
 
+use std::fmt;
+
 use crate::scan::Id;
 use crate::state_vector::StateVector;
 
@@ -25,6 +27,33 @@ pub enum Judgement {
     },
     /// It breaks a rule, whatever comes later. The fault is the sender's.
     Refused(Refusal),
+}
+
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known => f.write_str("all of it is known"),
+            Self::Fits => f.write_str("all of it may be applied"),
+            Self::Gap { missing } => match missing.iter().next() {
+                Some((client, clock)) => {
+                    write!(
+                        f,
+                        "it builds on edits of client {client} up to clock {clock}"
+                    )?;
+                    match missing.iter().count() - 1 {
+                        0 => f.write_str(" that are missing"),
+                        more => write!(f, " and of {more} more that are missing"),
+                    }
+                }
+                None => f.write_str("it leaves out units that are known"),
+            },
+            Self::Astride { at } => {
+                let Id { client, clock } = at;
+                write!(f, "only a part of a block is known, up to {client}:{clock}")
+            }
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
 }
 
 /// The size of what an update adds to an index, roughly: content is not looked at, so units that
@@ -72,4 +101,42 @@ pub enum Refusal {
     /// Blocks of different clients refer to one another in a circle.
     #[error("blocks refer to one another in a circle")]
     Circular,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state_vector::ClientId;
+
+    #[test]
+    fn a_judgement_reads_as_a_sentence() {
+        let missing = |clients: &[u32]| Judgement::Gap {
+            missing: clients.iter().map(|id| (ClientId::from(*id), 4)).collect(),
+        };
+        let at = Id {
+            client: ClientId::from(7),
+            clock: 3,
+        };
+        for (judgement, text) in [
+            (
+                missing(&[7]),
+                "it builds on edits of client 7 up to clock 4 that are missing",
+            ),
+            (
+                missing(&[7, 8, 9]),
+                "it builds on edits of client 7 up to clock 4 and of 2 more that are missing",
+            ),
+            (missing(&[]), "it leaves out units that are known"),
+            (
+                Judgement::Astride { at },
+                "only a part of a block is known, up to 7:3",
+            ),
+            (
+                Judgement::Refused(Refusal::TooDeep),
+                "shared types nest too deep",
+            ),
+        ] {
+            assert_eq!(judgement.to_string(), text);
+        }
+    }
 }
