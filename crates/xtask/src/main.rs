@@ -17,6 +17,8 @@
 //! | `node` | npm and node: what they must do, only when they must |
 //! | `python` | packages for Python, in a folder of the checkout |
 //! | `steps` | `test` |
+//! | `public_api` | `api`, and that step of `test` |
+//! | `rust_version` | the Rust that is promised, and the step of `test` that checks with it |
 //! | `three_nodes` | the step of `test` that runs the stories on three nodes |
 //! | `demo` | `demo` |
 //! | `binary` | `build` |
@@ -42,8 +44,10 @@ mod nats_server;
 mod node;
 mod pinned_wheel;
 mod place;
+mod public_api;
 mod python;
 mod run;
+mod rust_version;
 mod s3_server;
 mod servers;
 mod soak;
@@ -81,10 +85,13 @@ The project's own commands:
 
   cargo xtask test [--only NAME]
       Everything that must hold before a change goes in. NAME is one of:
-      fmt, web, clippy, doc, deny, test, three-nodes, doctest, node, python, proxies, browser, cluster,
-      cluster-pages, msrv.
+      fmt, web, clippy, doc, api, semver, deny, publishable, test, three-nodes, doctest, node, python,
+      proxies, browser, packages, cluster, cluster-pages, msrv.
       The last line says `N passed, N failed, N skipped`. A missing program is a skip;
       with CI=true it is installed, or else a failure.
+
+  cargo xtask api
+      Writes the public items of the published libraries into docs/api.
 
   cargo xtask build
       The page, then the one release binary `baton` with the page inside.
@@ -134,6 +141,10 @@ fn command(arguments: &[String]) -> Done {
         "demo" => demo::demo(&Place::find()?, &demo::Options::parse(rest)?),
         "cluster" => cluster::cluster(&Place::find()?, rest),
         "test" => steps::test(&Place::find()?, only(rest)?),
+        "api" => {
+            nothing_more(rest)?;
+            public_api::write(&Place::find()?)
+        }
         "build" => {
             nothing_more(rest)?;
             binary::release(&Place::find()?)
@@ -196,7 +207,9 @@ mod tests {
 
     #[test]
     fn every_command_says_what_it_takes_when_it_is_asked() {
-        for name in ["demo", "cluster", "test", "build", "bench", "fuzz", "soak"] {
+        for name in [
+            "demo", "cluster", "test", "api", "build", "bench", "fuzz", "soak",
+        ] {
             let help = help_of(name).unwrap();
             assert!(help.contains(&format!("cargo xtask {name}")), "{help}");
             for flag in ["--help", "-h"] {

@@ -14,7 +14,9 @@ use crate::client_steps;
 use crate::cluster;
 use crate::node;
 use crate::place::{Mode, Place, on_path};
+use crate::public_api;
 use crate::run;
+use crate::rust_version;
 use crate::tally::{Runner, Tally};
 use crate::three_nodes;
 use crate::trouble::{Done, Trouble};
@@ -43,7 +45,7 @@ struct Step {
     run: fn(&Place) -> Result<Tally, Trouble>,
 }
 
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 19] = [
     Step {
         name: "fmt",
         what: "the code is formatted",
@@ -63,6 +65,16 @@ const STEPS: [Step; 17] = [
         name: "doc",
         what: "the documentation builds without warnings",
         run: doc,
+    },
+    Step {
+        name: "api",
+        what: "docs/api shows the public items of the libraries",
+        run: public_api::check,
+    },
+    Step {
+        name: "semver",
+        what: "the libraries keep what the newest release promised",
+        run: public_api::semver,
     },
     Step {
         name: "deny",
@@ -127,7 +139,7 @@ const STEPS: [Step; 17] = [
     Step {
         name: "msrv",
         what: "the oldest Rust that is promised",
-        run: msrv,
+        run: rust_version::msrv,
     },
 ];
 
@@ -218,7 +230,7 @@ fn doc(place: &Place) -> Result<Tally, Trouble> {
 }
 
 fn deny(place: &Place) -> Result<Tally, Trouble> {
-    let deny = cargo_deny(place)?;
+    let deny = tool(place, "cargo-deny", CARGO_DENY)?;
     let mut command = place.command(deny);
     let check = [
         "check",
@@ -264,45 +276,6 @@ fn doctests(place: &Place) -> Result<Tally, Trouble> {
     run::count(&mut command, Runner::Libtest)
 }
 
-fn msrv(place: &Place) -> Result<Tally, Trouble> {
-    let manifest = std::fs::read_to_string(place.root().join("Cargo.toml"))
-        .map_err(|error| Trouble::failed(format!("Cargo.toml: {error}")))?;
-    let promised = manifest
-        .lines()
-        .find_map(|line| line.strip_prefix("rust-version = "))
-        .map(|value| value.trim_matches('"'))
-        .ok_or_else(|| Trouble::failed("the workspace names no rust-version"))?;
-    let version = run::answer(place.command("rustc").arg("--version")).unwrap_or_default();
-    if is_release(&version, promised) {
-        println!("Rust {promised} is promised, and is what built all of this");
-        return Ok(Tally::PASSED);
-    }
-    let toolchains = run::answer(place.command("rustup").args(["toolchain", "list"]));
-    if !toolchains.is_some_and(|list| list.lines().any(|line| line.starts_with(promised))) {
-        return Err(Trouble::missing(
-            format!("Rust {promised} is promised, this is {version}"),
-            format!("`rustup toolchain install {promised}`"),
-        ));
-    }
-    println!("checking with Rust {promised}");
-    // Through rustup's own cargo: the one in CARGO belongs to the other toolchain.
-    let mut command = place.command("rustup");
-    run::run(
-        command
-            .args(["run", promised, "cargo"])
-            .args(["check", "--workspace", "--locked"]),
-    )
-    .map(passed)
-}
-
-/// Whether `rustc 1.95.0 (59807616e 2026-04-14)` is a release of `1.95`.
-fn is_release(version: &str, promised: &str) -> bool {
-    version
-        .strip_prefix("rustc ")
-        .and_then(|rest| rest.strip_prefix(promised))
-        .is_some_and(|rest| rest.starts_with(['.', ' ']))
-}
-
 /// Makes sure of a part of the Rust toolchain; in CI it is added.
 fn component(place: &Place, subcommand: &str, component: &str) -> Done {
     let works = || run::answer(&mut place.cargo([subcommand, "--version"])).is_some();
@@ -325,22 +298,22 @@ fn component(place: &Place, subcommand: &str, component: &str) -> Done {
     ))
 }
 
-/// Where cargo-deny is. In CI it is built when it is not there, which takes about three minutes on two cores and lands
-/// in the target folder.
-fn cargo_deny(place: &Place) -> Result<PathBuf, Trouble> {
-    let own = place.tools().join("bin").join("cargo-deny");
-    if let Some(found) = on_path("cargo-deny").or_else(|| own.is_file().then(|| own.clone())) {
+/// Where a tool of cargo is. In CI it is built when it is not there, which takes about three minutes on two cores for
+/// cargo-deny, and lands in the target folder.
+pub(crate) fn tool(place: &Place, name: &str, version: &str) -> Result<PathBuf, Trouble> {
+    let own = place.tools().join("bin").join(name);
+    if let Some(found) = on_path(name).or_else(|| own.is_file().then(|| own.clone())) {
         return Ok(found);
     }
     if place.mode() == Mode::Developer {
         return Err(Trouble::missing(
-            "cargo-deny is not installed",
-            "`cargo install --locked cargo-deny` (some minutes)",
+            format!("{name} is not installed"),
+            format!("`cargo install --locked {name}` (some minutes)"),
         ));
     }
-    println!("cargo-deny is not there: building it, some minutes");
-    let mut command = place.cargo(["install", "--locked", "--version", CARGO_DENY, "--root"]);
-    run::run(command.arg(place.tools()).arg("cargo-deny"))?;
+    println!("{name} is not there: building it, some minutes");
+    let mut command = place.cargo(["install", "--locked", "--version", version, "--root"]);
+    run::run(command.arg(place.tools()).arg(name))?;
     Ok(own)
 }
 
@@ -362,14 +335,5 @@ mod tests {
         for mode in [Mode::Developer, Mode::Ci] {
             assert_eq!(verdict(Err(Trouble::failed("x")), mode).0, Tally::FAILED);
         }
-    }
-
-    #[test]
-    fn a_compiler_is_a_release_of_the_promised_version_only_if_the_whole_number_agrees() {
-        assert!(is_release("rustc 1.95.0 (59807616e 2026-04-14)", "1.95"));
-        assert!(is_release("rustc 1.95.0 (59807616e 2026-04-14)", "1.95.0"));
-        assert!(!is_release("rustc 1.96.0 (59807616e 2026-04-14)", "1.95"));
-        assert!(!is_release("rustc 1.95.0", "1.9"));
-        assert!(!is_release("", "1.95"));
     }
 }
