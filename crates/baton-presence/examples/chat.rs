@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::spawn;
 use std::time::{Duration, Instant};
@@ -93,7 +93,12 @@ pub(crate) fn serve(listener: TcpListener, timings: Timings) -> Result<(), Box<d
                 DriverOutput::Changed(Change::Lost { session }) => {
                     write(lines.values(), &format!("{} is offline", session.0));
                 }
-                DriverOutput::Close { session } => drop(lines.remove(&session)),
+                DriverOutput::Close { session } => {
+                    if let Some(line) = lines.get(&session) {
+                        // The thread that reads the line says that it is over.
+                        let _ = line.shutdown(Shutdown::Both);
+                    }
+                }
                 _ => {}
             }
         }

@@ -1,6 +1,6 @@
 //! Stories of the driver: sessions that speak for themselves, and those for which it speaks.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -234,21 +234,26 @@ impl Talker {
     }
 }
 
-#[test]
+/// Starts the chat of the example, and returns a function with which users come to it.
 #[expect(
     clippy::disallowed_methods,
     reason = "the example serves until the test ends"
 )]
-fn the_chat_of_the_example_gives_the_floor_to_one_at_a_time() {
+fn chat_of_the_example(timings: Timings) -> impl Fn() -> Talker {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
-    std::thread::spawn(move || chat::serve(listener, Timings::default()).map_err(|_| ()));
-    let come = || {
+    std::thread::spawn(move || chat::serve(listener, timings).map_err(|_| ()));
+    move || {
         let line = TcpStream::connect(address).expect("the chat listens");
         let patience = Some(Duration::from_secs(60));
         line.set_read_timeout(patience).expect("a time");
         Talker(BufReader::new(line))
-    };
+    }
+}
+
+#[test]
+fn the_chat_of_the_example_gives_the_floor_to_one_at_a_time() {
+    let come = chat_of_the_example(Timings::default());
     let mut ann = come();
     ann.reads("1 is here");
     let mut ben = come();
@@ -266,4 +271,18 @@ fn the_chat_of_the_example_gives_the_floor_to_one_at_a_time() {
     ben.reads("2 has the floor");
     ben.says("now me");
     ben.reads("2: now me");
+}
+
+/// The example only dropped its half of the connection: the thread that reads it kept it open, so
+/// that a silent user was offline for ever, and what the user typed then was lost without a word.
+#[test]
+fn the_chat_of_the_example_closes_the_connection_of_a_silent_user() {
+    let come = chat_of_the_example(Timings::fast());
+    let mut silent = come();
+    silent.reads("1 is here");
+    let mut rest = String::new();
+    let end = silent.0.read_to_string(&mut rest);
+    assert!(end.is_ok(), "{end:?} after {rest}");
+    let is_said = |line| ["ping", "1 is offline"].contains(&line);
+    assert!(rest.lines().all(is_said), "{rest}");
 }
