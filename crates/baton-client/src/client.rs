@@ -20,7 +20,7 @@ use crate::client_state::ClientState;
 use crate::core::ClientCore;
 use crate::core::connection::ConnectionPhase;
 use crate::core::operation::Guard;
-use crate::error::{ClientEnded, ConnectError, EditError, OperationError};
+use crate::error::{ClientEnded, ConnectError, EditError, HoldError, OperationError};
 use crate::events::{ClientEvent, EditPermission, LockStatus, Visibility};
 use crate::lock_handle::Lock;
 use crate::options::{ClientOptions, ResumeTicket};
@@ -312,6 +312,14 @@ impl Client {
     /// [`OperationError::Closed`], [`OperationError::TooMany`].
     pub fn release(&self) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         self.lock().release()
+    }
+
+    /// Acquires the lock of the whole document, and waits for it; see [`Lock::hold`].
+    ///
+    /// # Errors
+    /// As [`Lock::hold`].
+    pub async fn hold(&self) -> Result<FencingToken, HoldError> {
+        self.lock().hold().await
     }
 
     /// [`Lock::granted`] for the whole document.

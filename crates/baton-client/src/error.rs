@@ -137,6 +137,36 @@ pub enum OperationError {
     TooMany,
 }
 
+/// A lock was asked for, and will not be held.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HoldError {
+    /// The server refused, and the session does not wait for the lock.
+    #[error("the server refused the lock: {}", refusal(*.0))]
+    Refused(Outcome),
+    /// There was no answer.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
+    /// The client ended before it held the lock.
+    #[error(transparent)]
+    Ended(#[from] ClientEnded),
+}
+
+/// Returns the reason of a refused lock, with the remedy.
+const fn refusal(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Forbidden => {
+            "this session may not hold it; it only watches, or its user lacks the right"
+        }
+        Outcome::WouldWait => {
+            "another session has it, and no session waits while it holds a lock; release that first"
+        }
+        Outcome::Full => "its queue is full; ask again later",
+        Outcome::Invalid => "there is no such scope; correct it",
+        _ => "it cannot be had now; ask again later",
+    }
+}
+
 /// A park was not shown. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -80,12 +80,13 @@
 //! confirmed, which is before the server passes the lock on.
 //!
 //! The client claims an offered lock at once, unless [`ClientOptions::claim`] says to ask. A
-//! session gets a lock by waiting for it ([`Lock::acquire`]), by a request that the holder cannot
-//! put off for ever ([`Lock::request`]), by taking it over, or by moving it from another client of
-//! the same user. A holder that has to give its lock up gets [`ClientEvent::Draining`]: this client
-//! stops editing there, sends its edits, and reports that it is done, so that none comes too late.
-//! The program shows [`ClientEvent::Requested`] and [`ClientEvent::IdleWarning`] to people. Edits
-//! count as input; [`Client::touched`] reports other input.
+//! session gets a lock by waiting for it ([`Lock::hold`]; [`Lock::acquire`] only joins the queue),
+//! by a request that the holder cannot put off for ever ([`Lock::request`]), by taking it over, or
+//! by moving it from another client of the same user. A holder that has to give its lock up gets
+//! [`ClientEvent::Draining`]: this client stops editing there, sends its edits, and reports that it
+//! is done, so that none comes too late. The program shows [`ClientEvent::Requested`] and
+//! [`ClientEvent::IdleWarning`] to people. Edits count as input; [`Client::touched`] reports other
+//! input.
 //!
 //! # Divergence
 //! An edit may still reach the server while another session holds the lock, for instance if it was
@@ -216,7 +217,7 @@ pub use close_cause::{CloseCause, CloseMeaning};
 pub use draft::{Draft, DraftLocation};
 pub use error::{
     AddressError, AwarenessStateError, ClientEnded, ConnectError, CursorError, EditError,
-    HeaderError, OperationError, ShowParkError,
+    HeaderError, HoldError, OperationError, ShowParkError,
 };
 pub use events::{
     AwarenessChange, ClientEvent, ConnectionStatus, EditPermission, LockRequest, LockStatus,

@@ -11,7 +11,7 @@ use baton_sync::yrs;
 use crate::client_state::ClientState;
 use crate::core::ClientCore;
 use crate::core::operation::{Guard, Operation};
-use crate::error::{ClientEnded, EditError, OperationError};
+use crate::error::{ClientEnded, EditError, HoldError, OperationError};
 use crate::events::{EditPermission, LockRequest, LockStatus};
 use crate::lock_tracker::grant::GrantStage;
 use crate::scope::LockScope;
@@ -223,7 +223,20 @@ impl<'a> Lock<'a> {
         self.state.operate(Operation::MoveHere(self.scope.clone()))
     }
 
-    /// Waits until this session holds the lock.
+    /// Acquires the lock, and waits until this session holds it. A call that is dropped leaves the
+    /// session in the queue, until [`Lock::cancel`].
+    ///
+    /// # Errors
+    /// [`HoldError`]: this session does not hold the lock, and does not wait for it.
+    pub async fn hold(&self) -> Result<FencingToken, HoldError> {
+        match self.acquire().await? {
+            Outcome::Done | Outcome::Queued => Ok(self.granted().await?),
+            refused => Err(HoldError::Refused(refused)),
+        }
+    }
+
+    /// Waits until this session holds the lock: for ever, if it has not asked for it, or was
+    /// refused.
     ///
     /// # Errors
     /// [`ClientEnded`]: this client can never hold it.

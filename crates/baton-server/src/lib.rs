@@ -75,7 +75,7 @@ mod sessions;
 mod time_text;
 
 pub use access::{AccessDenied, AccessFuture, AccessRequest, Authorize, Caller, ServiceCalls};
-pub use baton_auth::{Access, Permission, Permissions, Token, TokenUser};
+pub use baton_auth::{Access, IdentityError, Permission, Permissions, Token, TokenUser};
 pub use baton_sync;
 #[cfg(feature = "cluster")]
 pub use cluster::join::JoinClusterError;

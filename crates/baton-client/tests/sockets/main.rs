@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use baton_client::yrs::{Text, WriteTxn};
 use baton_client::{
-    Client, ClientEnded, ClientEvent, CloseCause, DivergencePolicy, DraftLocation, EditPermission,
-    LockStatus, Outcome, PeerStatus, ReconnectPolicy,
+    Client, ClientEnded, ClientEvent, ClientRole, CloseCause, DivergencePolicy, DraftLocation,
+    EditPermission, HoldError, LockStatus, Outcome, PeerStatus, ReconnectPolicy,
 };
 use baton_log::{Log, LogOptions};
 use baton_server::Settings;
@@ -45,6 +45,36 @@ async fn two_clients_converge() {
     assert_eq!(names, [here("Ann"), here("Ben")]);
     ann.close().await;
     ben.close().await;
+    running.stop().await;
+}
+
+/// A program that waited for its grant after a refused `acquire` waited for ever.
+#[tokio::test]
+async fn a_session_that_holds_waits_for_its_turn_and_a_refused_one_does_not_wait() {
+    let running = Running::in_memory().await;
+    let (ann, ben) = (running.join("Ann").await, running.join("Ben").await);
+    let first = within("ann's lock", ann.hold()).await.unwrap();
+    let waits = async { within("ben's lock", ben.hold()).await.unwrap() };
+    let passes_on = async {
+        let mut events = ann.events();
+        while ann.locks().is_none_or(|locks| locks.queue.is_empty()) {
+            events.recv().await.unwrap();
+        }
+        ann.release().await
+    };
+    let (second, released) = tokio::join!(waits, passes_on);
+    assert_eq!(released, Ok(Outcome::Done));
+    assert!(second > first && ben.may_edit());
+
+    let watching = running.options("Eve").with_role(ClientRole::Observer);
+    let eve = Client::connect(watching).unwrap();
+    within("eve to be there", eve.ready()).await.unwrap();
+    let refused = within("eve's answer", eve.hold()).await.unwrap_err();
+    assert_eq!(refused, HoldError::Refused(Outcome::Forbidden));
+    assert!(refused.to_string().contains("only watches"), "{refused}");
+    for client in [ann, ben, eve] {
+        client.close().await;
+    }
     running.stop().await;
 }
 

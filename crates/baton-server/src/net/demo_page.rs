@@ -21,7 +21,8 @@ struct Page;
 
 const WITHOUT_PAGE: &str = "This baton was built without the demo page.\n\
 It serves documents at /ws/{document}.\n\
-`cargo xtask build` makes a binary with the page; `cargo xtask demo` makes one and runs it.\n";
+In a checkout of its repository, `cargo xtask build` makes a binary with the page, and\n\
+`cargo xtask demo` makes one and runs it.\n";
 
 /// Answers a request for a file of the page.
 pub(crate) fn serve(
