@@ -19,6 +19,7 @@
 //! | `steps` | `test` |
 //! | `public_api` | `api`, and that step of `test` |
 //! | `rust_version` | the Rust that is promised, and the step of `test` that checks with it |
+//! | `packed_crates` | the step of `test` that builds empty projects from packed crates |
 //! | `three_nodes` | the step of `test` that runs the stories on three nodes |
 //! | `demo` | `demo` |
 //! | `binary` | `build` |
@@ -42,6 +43,7 @@ mod demo;
 mod fuzz;
 mod nats_server;
 mod node;
+mod packed_crates;
 mod pinned_wheel;
 mod place;
 mod public_api;
@@ -85,8 +87,9 @@ The project's own commands:
 
   cargo xtask test [--only NAME]
       Everything that must hold before a change goes in. NAME is one of:
-      fmt, web, clippy, doc, api, semver, deny, publishable, test, three-nodes, doctest, node, python,
-      proxies, browser, packages, cluster, cluster-pages, msrv.
+      fmt, web, clippy, doc, api, semver, deny, test, three-nodes, doctest, node, python, proxies,
+      browser, packages, crates, cluster, cluster-pages, msrv.
+      With BATON_WHOLE=1, packages and crates also try the newest versions of what they depend on.
       The last line says `N passed, N failed, N skipped`. A missing program is a skip;
       with CI=true it is installed, or else a failure.
 

@@ -88,6 +88,11 @@ impl Place {
         self.target.join(command)
     }
 
+    /// Returns the path of a crate that `cargo package` has packed.
+    pub(crate) fn packed(&self, file: &str) -> PathBuf {
+        self.target.join("package").join(file)
+    }
+
     /// A program built by cargo, `profile` being `debug` or `release`.
     pub(crate) fn built(&self, profile: &str, name: &str) -> PathBuf {
         self.target.join(profile).join(name)

@@ -13,6 +13,7 @@ use crate::binary;
 use crate::client_steps;
 use crate::cluster;
 use crate::node;
+use crate::packed_crates;
 use crate::place::{Mode, Place, on_path};
 use crate::public_api;
 use crate::run;
@@ -82,11 +83,6 @@ const STEPS: [Step; 19] = [
         run: deny,
     },
     Step {
-        name: "publishable",
-        what: "each crate that is published can be packed",
-        run: publishable,
-    },
-    Step {
         name: "test",
         what: "the Rust tests",
         run: rust_tests,
@@ -125,6 +121,11 @@ const STEPS: [Step; 19] = [
         name: "packages",
         what: "baton-client from its tarball, in empty projects",
         run: client_steps::packages,
+    },
+    Step {
+        name: "crates",
+        what: "the published crates from their packages, in empty projects",
+        run: crates,
     },
     Step {
         name: "cluster",
@@ -242,12 +243,8 @@ fn deny(place: &Place) -> Result<Tally, Trouble> {
     run::run(command.arg("--locked").args(check)).map(passed)
 }
 
-/// Packs the crates as for a registry, without building them from their packages: the whole of that is
-/// `cargo package` by hand, with these names.
-fn publishable(place: &Place) -> Result<Tally, Trouble> {
-    let mut command = place.cargo(["package", "--locked", "--no-verify", "--allow-dirty"]);
-    let names = PUBLISHED.iter().flat_map(|name| ["--package", name]);
-    run::run(command.args(names)).map(passed)
+fn crates(place: &Place) -> Result<Tally, Trouble> {
+    packed_crates::test(place, &PUBLISHED)
 }
 
 fn rust_tests(place: &Place) -> Result<Tally, Trouble> {
