@@ -20,7 +20,8 @@ const EDITORS = {
   tiptap: {},
   quill: {},
   monaco: { focus: 'textarea, .native-edit-context' },
-  lexical: {}
+  lexical: {},
+  blocknote: {}
 }
 
 const shelf = new Shelf()
@@ -368,4 +369,91 @@ story('lexical: what it joins by itself under another\'s lock is written by the 
   await ada.desks.lexical.sees('Ada Bo twin!?')
   await bo.desks.lexical.sees('Ada Bo twin!?')
   assert.equal(await bo.parks(), 0, 'nothing was set aside')
+})
+
+story('tiptap: the paragraph that it ends a document with is shown, and not written under another\'s lock', async (stage) => {
+  const { ada, bo } = await two(stage, ['tiptap'])
+  await ada.take()
+  await bo.desks.tiptap.becomes(false)
+  const shared = (writer) => writer.page.evaluate(() => window.page.provider.doc.getXmlFragment('tiptap').toString())
+  // A program's document, which ends otherwise.
+  await ada.page.evaluate(() => {
+    const fragment = window.page.provider.doc.getXmlFragment('tiptap')
+    const heading = fragment.get(0).clone()
+    heading.nodeName = 'heading'
+    fragment.insert(1, [heading])
+  })
+  const shown = bo.desks.tiptap.surface.locator(':scope > *')
+  await waitFor('Bo sees a paragraph, a heading, and a paragraph', async () => await shown.count() === 3)
+  assert.match(await shared(bo), /<\/heading>$/)
+  // A reader's selection is an update of the view, too.
+  await bo.page.evaluate(() => window.page.desks.tiptap.buttons.selection())
+  await pause(STILL)
+  assert.equal(await bo.parks(), 0, 'nothing was set aside')
+  await ada.release()
+  await bo.desks.tiptap.becomes(true)
+  await bo.desks.tiptap.type('Bo')
+  await waitFor('Ada has it', async () => /<\/heading><paragraph>Bo<\/paragraph>$/.test(await shared(ada)))
+  assert.equal(await shared(bo), await shared(ada))
+})
+
+story('blocknote: its menus, buttons and handles do nothing under another\'s lock, and all they do for its holder', async (stage) => {
+  const { ada, bo } = await two(stage, ['blocknote'])
+  const [hers, his] = [ada.desks.blocknote, bo.desks.blocknote]
+  const shape = ({ page }) => page.evaluate(() => window.page.desks.blocknote.shape())
+  const xml = ({ page }) => page.evaluate(() => window.page.provider.doc.getXmlFragment('blocknote').toString())
+  /** One button, which undo takes back by itself. */
+  const press = ({ page }, name) => page.evaluate((name) => {
+    const { step, buttons } = window.page.desks.blocknote
+    step()
+    buttons[name]()
+  }, name)
+  await ada.take()
+  await his.becomes(false)
+  await hers.type('')
+  await ada.page.keyboard.press('Enter')
+  await ada.page.keyboard.type('Two')
+  await his.sees('Ada BoTwo')
+  for (const name of await ada.page.evaluate(() => Object.keys(window.page.desks.blocknote.buttons))) {
+    const before = { count: (await his.refused()).count, shape: await shape(bo), xml: await xml(bo) }
+    await press(bo, name)
+    await waitFor(`${name} is refused`, async () => (await his.refused()).count > before.count)
+    await pause(STILL / 8)
+    assert.deepEqual([await shape(bo), await xml(bo)], [before.shape, before.xml], name)
+    await press(ada, name)
+    await waitFor(`${name} does what it should`, async () => await xml(ada) !== before.xml)
+    await waitFor(`Bo sees ${name}`, async () => await shape(bo) === await shape(ada) && await xml(bo) === await xml(ada))
+    await hers.undo()
+    await waitFor(`${name} is taken back`, async () => await xml(ada) === before.xml)
+    await waitFor(`Bo sees that ${name} is taken back`, async () => await shape(bo) === before.shape)
+  }
+  assert.equal((await hers.refused()).count, 0)
+  assert.equal(await bo.parks(), 0, 'nothing was set aside')
+})
+
+story('a page that is opened on an empty document under another\'s lock writes nothing into it', async (stage) => {
+  const server = await stage.server()
+  const ada = await open(stage, server, 'Ada')
+  await ada.take()
+  const bo = await open(stage, server, 'Bo')
+  for (const editor of ALL) {
+    await bo.desks[editor].becomes(false)
+    await bo.desks[editor].sees('')
+    assert.equal((await bo.desks[editor].refused()).count, 0, `${editor}: nothing was tried`)
+  }
+  await pause(STILL)
+  await ada.release()
+  for (const editor of ALL) {
+    await bo.desks[editor].becomes(true)
+    await bo.desks[editor].sees('')
+  }
+  for (const editor of ALL) {
+    await bo.desks[editor].type('Bo')
+    await ada.desks[editor].sees('Bo')
+    await ada.desks[editor].type(' Ada')
+    await bo.desks[editor].sees('Bo Ada')
+  }
+  assert.equal(await bo.parks(), 0, 'nothing was set aside')
+  // The block that each page begins with is one.
+  for (const { page } of [ada, bo]) assert.deepEqual(await page.evaluate(() => JSON.parse(window.page.desks.blocknote.shape()).map(({ id }) => id)), ['initialBlockId'])
 })

@@ -12,6 +12,12 @@ export interface Example {
   /** A change by a program, such as a button of a toolbar. */
   program(words: string): void
   undo(): void
+  /** All that it shows, of one that has more than text. */
+  shape?(): string
+  /** Undo takes back what comes next by itself. */
+  step?(): void
+  /** What its menus do, by names. */
+  readonly buttons?: Readonly<Record<string, () => void>>
 }
 
 export type Start = (provider: BatonProvider, parent: HTMLElement, refused: (refusal: Refusal) => void) => Example
@@ -27,9 +33,10 @@ const loaded = await Promise.all([
   import('./quill'),
   import('./monaco'),
   import('./lexical'),
+  import('./blocknote'),
 ])
 await provider.ready()
-const names = ['codemirror', 'prosemirror', 'tiptap', 'quill', 'monaco', 'lexical']
+const names = ['codemirror', 'prosemirror', 'tiptap', 'quill', 'monaco', 'lexical', 'blocknote']
 const desks = Object.fromEntries(loaded.map(({ start }, i) => {
   const frame = document.createElement('section')
   frame.id = names[i] ?? ''

@@ -16,5 +16,6 @@ export const start: Start = (provider, parent, refused) => {
     shared: () => fragment.toString().replace(/<[^>]*>/g, ''),
     program: (words) => void editor.commands.insertContent(words),
     undo: () => void editor.commands.undo(),
+    buttons: { selection: () => void editor.commands.selectAll() },
   }
 }

@@ -1,9 +1,13 @@
 /**
  * A guard for ProseMirror, and for editors that are made of it: Tiptap, BlockNote, Milkdown.
  *
- * One plugin beside those of y-prosemirror, or of a fork of it such as Tiptap's. Transactions are judged by a filter,
- * the appended ones of other plugins too, and undo at the `UndoManager` of the undo plugin. Without the right to edit,
- * the browser is told that the element is not editable, so that no input method and no menu changes it.
+ * One plugin beside those of y-prosemirror, or of a fork of it such as Tiptap's. Transactions are judged by a filter, and
+ * undo at the `UndoManager` of the undo plugin. Without the right to edit, the browser is told that the element is not
+ * editable, so that no input method and no menu changes it.
+ *
+ * y-prosemirror writes whatever the editor shows, at any update of the view: also what schema and plugins have made of
+ * an empty or incomplete document, such as the identifiers of blocks. What came while this page might not write is shown
+ * so, and is not written before this page's own next change.
  */
 import { Plugin, type EditorState, type Transaction } from 'prosemirror-state'
 import { EditGuard, type GuardedProvider, type GuardOptions, type Undoes } from './guard.js'
@@ -17,21 +21,52 @@ export { refusalWords, type Refusal } from './refusal.js'
 const SYNC = /^y-sync\$/
 const UNDO = /^y-undo\$/
 
+/** y-prosemirror between view and shared type. */
+interface Binding {
+  readonly prosemirrorView: { readonly state: EditorState } | null
+  /** Writes what differs in this document of the editor. */
+  _prosemirrorChanged(doc: EditorState['doc']): void
+}
+
+/** Where the text of a state comes from. */
+interface Source {
+  /** The last transaction brought a change of the shared document, or was appended to one that did. */
+  readonly isOfOthers: boolean
+  /** The text came while it might not be written. */
+  readonly isHeld: boolean
+}
+
 /** The plugin, for the `plugins` of an `EditorState`, or of an extension. For one document: make the editor anew in event `doc`. */
 export function batonGuard(provider: GuardedProvider, type: SharedType, options: GuardOptions = {}): Plugin {
   const guard = new EditGuard(provider, rootOf(type), options)
-  const guarded = new WeakSet<Undoes>()
-  const findUndo = (state: EditorState): void => {
-    const manager = find<{ undoManager?: Undoes }>(state, UNDO)?.undoManager
-    if (!manager || guarded.has(manager)) return
-    guarded.add(manager)
-    guard.guardUndo(manager)
+  const guarded = new WeakSet<object>()
+  const first = <T extends object>(part: T | undefined): part is T => part !== undefined && !guarded.has(part) && !!guarded.add(part)
+  /** Puts the parts of the other plugins under the guard, as soon as they are there. */
+  const guardParts = (state: EditorState): void => {
+    const undo = find<{ undoManager?: Undoes }>(state, UNDO)?.undoManager
+    if (first(undo)) guard.guardUndo(undo)
+    const binding = bindingOf(state)
+    if (!first(binding)) return
+    const write = binding._prosemirrorChanged.bind(binding)
+    binding._prosemirrorChanged = (doc) => {
+      const state = binding.prosemirrorView?.state
+      if (!state || !plugin.getState(state)?.isHeld) write(doc)
+    }
   }
-  return new Plugin({
+  const plugin: Plugin<Source> = new Plugin<Source>({
+    state: {
+      init: () => ({ isOfOthers: true, isHeld: !guard.mayEdit }),
+      apply(one, { isHeld }, before) {
+        guardParts(before)
+        const isOfOthers = isShared((one.getMeta('appendedTransaction') as Transaction | undefined) ?? one, before)
+        return { isOfOthers, isHeld: one.docChanged ? isOfOthers && !guard.mayEdit : isHeld }
+      },
+    },
     filterTransaction(one, state) {
       if (!one.docChanged || isShared(one, state) || guard.mayEdit) return true
-      // A transaction that another plugin has appended comes from no key of the user.
-      if (one.getMeta('appendedTransaction') === undefined) guard.refuse(insertedBy(one))
+      // Other plugins append theirs to a state that is not shown yet; those come from no key of the user.
+      if (state !== (bindingOf(state)?.prosemirrorView?.state ?? state)) return plugin.getState(state)?.isOfOthers === true
+      guard.refuse(insertedBy(one))
       return false
     },
     props: {
@@ -40,7 +75,7 @@ export function batonGuard(provider: GuardedProvider, type: SharedType, options:
       attributes: () => ({ tabindex: '0' }),
     },
     view(view) {
-      findUndo(view.state)
+      guardParts(view.state)
       const element = view.dom
       guard.attach(element, {
         follow(mayEdit) {
@@ -50,11 +85,12 @@ export function batonGuard(provider: GuardedProvider, type: SharedType, options:
         },
       })
       return {
-        update: () => findUndo(view.state),
+        update: () => guardParts(view.state),
         destroy: () => guard.detach(element),
       }
     },
   })
+  return plugin
 }
 
 /** Tells a transaction that brings a change of the shared document. */
@@ -63,6 +99,8 @@ function isShared(one: Transaction, state: EditorState): boolean {
   const meta = key === null ? undefined : (one.getMeta(key) as { isChangeOrigin?: boolean } | undefined)
   return meta?.isChangeOrigin === true
 }
+
+const bindingOf = (state: EditorState): Binding | undefined => find<{ binding?: Binding }>(state, SYNC)?.binding
 
 const keyOf = (state: EditorState, name: RegExp): string | null => pluginOf(state, name)?.key ?? null
 
