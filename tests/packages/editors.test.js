@@ -457,3 +457,46 @@ story('a page that is opened on an empty document under another\'s lock writes n
   // The block that each page begins with is one.
   for (const { page } of [ada, bo]) assert.deepEqual(await page.evaluate(() => JSON.parse(window.page.desks.blocknote.shape()).map(({ id }) => id)), ['initialBlockId'])
 })
+
+story('monaco: the caret and the selection of another are seen, in their colour and with their name', async (stage) => {
+  const { ada, bo } = await two(stage, ['monaco'])
+  const [hers, his] = [ada.desks.monaco, bo.desks.monaco]
+  const client = await ada.page.evaluate(() => window.page.provider.awareness.clientID)
+  /** What is drawn in Bo's page for Ada, as it looks. */
+  const drawn = (kind) => bo.page.evaluate((of) => {
+    const one = document.querySelector(`#monaco ${of}`)
+    if (!one) return null
+    const { left, width, height } = one.getBoundingClientRect()
+    const { backgroundColor, borderLeftColor } = getComputedStyle(one)
+    const { content, backgroundColor: behind } = getComputedStyle(one, '::after')
+    return { left, width, height, backgroundColor, borderLeftColor, content, behind }
+  }, `.yRemoteSelection${kind}-${client}`)
+  const color = 'rgb(194, 65, 12)'
+  await hers.type('')
+  const caret = await waitFor('Bo sees her caret', () => drawn('Head'))
+  assert.deepEqual([caret.borderLeftColor, caret.behind, caret.content], [color, color, '"Ada"'])
+  assert.ok(caret.height > 10, `it is ${caret.height} high`)
+  await ada.page.keyboard.press('Home')
+  const home = await waitFor('it moves to the left', async () => (await drawn('Head')).left < caret.left - 20 && drawn('Head'))
+  await ada.page.keyboard.press('Shift+End')
+  const selection = await waitFor('Bo sees what she selects', async () => (await drawn(''))?.width > 20 && drawn(''))
+  assert.equal(selection.backgroundColor, color)
+  assert.ok(Math.abs(selection.width - (caret.left - home.left)) < 3, 'it is the line')
+
+  // It stays at its place in the text, also when it is another's.
+  await ada.page.keyboard.press('End')
+  await his.type('')
+  await bo.page.keyboard.press('Home')
+  await bo.page.keyboard.type('>> ')
+  await hers.sees('>> Ada Bo')
+  await waitFor('it goes along', async () => Math.abs((await drawn('Head')).left - caret.left) > 20)
+
+  const name = '"} * { display: none } \\'
+  await ada.page.evaluate((name) => (window.page.provider.user = { name, color: 'red;}' }), name)
+  await waitFor('Bo sees her other name', async () => (await drawn('Head')).content === JSON.stringify(name))
+  assert.equal((await drawn('Head')).behind, 'rgb(255, 165, 0)', 'what is no colour is none')
+  assert.notEqual(await bo.page.evaluate(() => getComputedStyle(document.body).display), 'none')
+
+  await ada.desks.quill.type('')
+  await waitFor('her caret is elsewhere', async () => await drawn('Head') === null)
+})

@@ -19,6 +19,9 @@ const LIMIT = 15.5 * 1024
 /** Bytes of the guard of one editor: minified, gzipped, without what it guards. */
 const GUARD = 4.25 * 1024
 
+/** The same of Monaco's, which draws the cursors too. */
+const WITH_CURSORS = 4.75 * 1024
+
 /** Bytes of a bundle that imports one small function, minified. */
 const SMALL = 1024
 
@@ -93,7 +96,8 @@ story('it has its licences, no private files, no "any", and is ES2020 throughout
   for (const editor of ['codemirror', 'prosemirror', 'quill', 'monaco', 'lexical']) {
     const guard = gzipSync(await bundle(folder, `export * from 'baton-client/${editor}'`, others), { level: 9 }).length
     t.diagnostic(`${guard} bytes: ${editor}`)
-    assert.ok(guard <= GUARD, `${editor}: ${guard} bytes are more than ${GUARD}`)
+    const limit = editor === 'monaco' ? WITH_CURSORS : GUARD
+    assert.ok(guard <= limit, `${editor}: ${guard} bytes are more than ${limit}`)
   }
   const ones = { scopeFrom: '', closeWords: '', BatonError: '', MemoryDrafts: '', lockStore: '/stores', savedStore: '/stores' }
   for (const [one, entry] of Object.entries(ones)) {

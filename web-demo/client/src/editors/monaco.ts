@@ -3,11 +3,13 @@
  *
  * A binding of its own, in the place of y-monaco's: that one writes whatever happens to the model. Here each change of
  * the model is judged; what may not be is taken out again. Undo is that of the shared text, for every key, menu and
- * command of Monaco, since all of them ask the model. Imports nothing of Monaco.
+ * command of Monaco, since all of them ask the model. The others' carets and selections are drawn. Imports nothing of Monaco.
  */
 import * as Y from 'yjs'
+import type { BatonProvider } from '../provider.js'
 import { EditGuard, type GuardedProvider, type GuardOptions } from './guard.js'
 import { giveUp } from './input.js'
+import { MonacoCursors, type CursorEditorLike, type CursorModelLike } from './monaco-cursors.js'
 import { rootOf } from './root.js'
 
 export { EditGuard, type GuardedProvider, type GuardOptions } from './guard.js'
@@ -29,17 +31,16 @@ interface Disposable {
 }
 
 /** The part of Monaco's text model that is used. */
-export interface MonacoModelLike {
+export interface MonacoModelLike extends CursorModelLike {
   getValue(): string
   setValue(value: string): void
   setEOL(eol: 0): void
-  getPositionAt(offset: number): Position
   applyEdits(edits: { range: { startLineNumber: number; startColumn: number; endLineNumber: number; endColumn: number }; text: string }[]): unknown
   onDidChangeContent(listener: (event: { readonly changes: readonly Change[]; readonly isEolChange: boolean }) => void): Disposable
 }
 
 /** The part of Monaco's editor that is used. */
-export interface MonacoEditorLike {
+export interface MonacoEditorLike extends CursorEditorLike {
   getModel(): MonacoModelLike | null
   getDomNode(): HTMLElement | null
   getPosition(): Position | null
@@ -60,6 +61,7 @@ export class GuardedMonaco {
   readonly #model: MonacoModelLike & { undo?(): unknown; redo?(): unknown }
   readonly #element: HTMLElement
   readonly #listening: Disposable
+  readonly #cursors: MonacoCursors
   #isApplying = false
   /** The model has a change that is about to be taken out of it. */
   #isAstray = false
@@ -70,7 +72,7 @@ export class GuardedMonaco {
    *
    * @throws Error for an editor without a model, or that is in no page
    */
-  constructor(provider: GuardedProvider, text: Y.Text, editor: MonacoEditorLike, options: GuardOptions = {}) {
+  constructor(provider: GuardedProvider & Pick<BatonProvider, 'awareness'>, text: Y.Text, editor: MonacoEditorLike, options: GuardOptions = {}) {
     const [model, element] = [editor.getModel(), editor.getDomNode()]
     if (!model || !element) throw new Error('baton-client/monaco: the editor has no model, or is in no page')
     this.#text = text
@@ -82,6 +84,7 @@ export class GuardedMonaco {
     model.setValue(text.toString())
     this.#listening = model.onDidChangeContent(this.#changed)
     text.observe(this.#received)
+    this.#cursors = new MonacoCursors(text, editor, model, provider.awareness, element)
     this.#model.undo = () => this.undoManager.undo()
     this.#model.redo = () => this.undoManager.redo()
     // Its words for a key that does nothing know no reason.
@@ -116,6 +119,11 @@ export class GuardedMonaco {
 
   readonly #received = (event: Y.YTextEvent, transaction: Y.Transaction): void => {
     if (transaction.origin === this || this.#isAstray) return
+    this.#show(event)
+    this.#cursors.draw()
+  }
+
+  #show(event: Y.YTextEvent): void {
     const edits: [number, number, string][] = []
     let at = 0
     for (const { insert, delete: gone, retain } of event.delta) {
@@ -137,6 +145,7 @@ export class GuardedMonaco {
     let end = 0
     while (end < Math.min(is.length, should.length) - start && is[is.length - 1 - end] === should[should.length - 1 - end]) end += 1
     this.#edit([[start, is.length - end, should.slice(start, should.length - end)]])
+    this.#cursors.draw()
   }
 
   /** Replaces ranges of the model's text, as it is before all of them, past its undo. */
@@ -161,6 +170,7 @@ export class GuardedMonaco {
   /** Ends the guard and the binding; editor and model stay. */
   destroy(): void {
     this.guard.detach(this.#element)
+    this.#cursors.destroy()
     this.#listening.dispose()
     this.#text.unobserve(this.#received)
     this.undoManager.destroy()
