@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { SourceMap } from 'node:module'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -14,13 +15,16 @@ import { story } from '../node/harness.js'
 import { CLIENT, must, run, Shelf, WHOLE, write } from './project.js'
 
 /** Bytes of the whole package in a page's bundle: minified, gzipped, without Yjs and its own libraries. */
-const LIMIT = 15.5 * 1024
+const LIMIT = 14.5 * 1024
+
+/** The same of `BatonProvider` alone, for a page that imports nothing else. */
+const PROVIDER = 13.9 * 1024
 
 /** Bytes of the guard of one editor: minified, gzipped, without what it guards. */
-const GUARD = 4.25 * 1024
+const GUARD = 4 * 1024
 
 /** The same of Monaco's, which draws the cursors too. */
-const WITH_CURSORS = 4.75 * 1024
+const WITH_CURSORS = 4.5 * 1024
 
 /** Bytes of a bundle that imports one small function, minified. */
 const SMALL = 1024
@@ -88,13 +92,16 @@ story('it has its licences, no private files, no "any", and is ES2020 throughout
   }
   // Bundlers that do not look into a module drop one that nothing is used of.
   assert.equal(JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')).sideEffects, false)
-  const whole = gzipSync(await bundle(folder, "export * from 'baton-client'", ['yjs', /^lib0\//, /^y-protocols\//]), { level: 9 }).length
-  const alone = gzipSync(await bundle(folder, "export * from 'baton-client'", ['yjs']), { level: 9 }).length
-  t.diagnostic(`${whole} bytes gzipped; ${alone} with lib0 and y-protocols, which Yjs has anyway`)
+  const weigh = async (source, external) => gzipSync(await bundle(folder, source, external), { level: 9 }).length
+  const whole = await weigh("export * from 'baton-client'", ['yjs', /^lib0\//, /^y-protocols\//])
+  const provider = await weigh("export { BatonProvider } from 'baton-client'", ['yjs', /^lib0\//, /^y-protocols\//])
+  const alone = await weigh("export * from 'baton-client'", ['yjs'])
+  t.diagnostic(`${whole} bytes gzipped, ${provider} for the provider; ${alone} with lib0 and y-protocols, which Yjs has anyway`)
   assert.ok(whole <= LIMIT, `${whole} bytes are more than ${LIMIT}`)
+  assert.ok(provider <= PROVIDER, `${provider} bytes are more than ${PROVIDER}`)
   const others = (id) => !/^[./]|^baton-client/.test(id)
   for (const editor of ['codemirror', 'prosemirror', 'quill', 'monaco', 'lexical']) {
-    const guard = gzipSync(await bundle(folder, `export * from 'baton-client/${editor}'`, others), { level: 9 }).length
+    const guard = await weigh(`export * from 'baton-client/${editor}'`, others)
     t.diagnostic(`${guard} bytes: ${editor}`)
     const limit = editor === 'monaco' ? WITH_CURSORS : GUARD
     assert.ok(guard <= limit, `${editor}: ${guard} bytes are more than ${limit}`)
@@ -105,6 +112,29 @@ story('it has its licences, no private files, no "any", and is ES2020 throughout
     const most = one === 'closeWords' || entry ? 2 * SMALL : SMALL
     assert.ok(small.length <= most, `${one} alone is a bundle of ${small.length} bytes:\n${small}`)
   }
+})
+
+story('its source maps lead from each shortened private name to the name as it was written', async () => {
+  const home = join(await shelf.project('bare'), 'node_modules', 'baton-client', 'dist')
+  const lines = (text) => text.split('\n')
+  let count = 0
+  for (const name of readdirSync(home, { recursive: true }).filter((one) => one.endsWith('.js.map'))) {
+    const payload = JSON.parse(readFileSync(join(home, name), 'utf8'))
+    const [map, source] = [new SourceMap(payload), lines(payload.sourcesContent[0])]
+    /** Each short name stands for one, within a file. */
+    const meant = new Map()
+    lines(readFileSync(join(home, name.slice(0, -4)), 'utf8')).forEach((line, row) => {
+      for (const { 0: short, index } of line.matchAll(/(?<![\w$])_[a-z]{1,2}\b/g)) {
+        const { originalLine, originalColumn } = map.findEntry(row, index)
+        const [written] = /^#\w+|/.exec(source[originalLine].slice(originalColumn))
+        if (!meant.has(short)) meant.set(short, written)
+        assert.ok(written && written === meant.get(short), `${name}: ${short} in "${line.trim()}" comes from "${written}", and before from "${meant.get(short)}"`)
+        count += 1
+      }
+    })
+    assert.equal(new Set(meant.values()).size, meant.size, name)
+  }
+  assert.ok(count > 500, `${count} names`)
 })
 
 story('the README\'s program runs under Node with ws, and ends by itself', async (stage) => {
