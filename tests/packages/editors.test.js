@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, before } from 'node:test'
 import { fresh } from '../browser/pages.js'
 import { pause, story, waitFor } from '../node/harness.js'
-import { must, Shelf } from './project.js'
+import { must, Shelf, write } from './project.js'
 
 /** Time for a change to come that should not, in milliseconds. */
 const STILL = 400
@@ -25,9 +25,10 @@ const EDITORS = {
 }
 
 const shelf = new Shelf()
+let folder
 let home
 before(async () => {
-  const folder = await shelf.project('editors')
+  folder = await shelf.project('editors')
   await must(folder, 'npm', ['run', 'build'])
   home = await shelf.serve(join(folder, 'dist'))
 })
@@ -202,6 +203,15 @@ async function isRefused (bo, how, tries, isTold) {
   await pause(isTold ? 20 : STILL / 2)
   await bo.sees('Ada Bo')
 }
+
+story('a server that draws pages can import each guard, where there is no window and no document', async () => {
+  const entries = ['codemirror', 'prosemirror', 'quill', 'monaco', 'lexical']
+  write(folder, 'import.mjs', `
+    const all = await Promise.all(${JSON.stringify(entries)}.map((entry) => import('baton-client/' + entry)))
+    console.log(all.every(({ EditGuard }) => typeof EditGuard === 'function'), typeof window, typeof document)
+  `)
+  assert.equal(await must(folder, 'node', ['import.mjs']), 'true undefined undefined\n')
+})
 
 story('nothing gets into any editor under another\'s lock, and its writer goes on', async (stage) => {
   const { ada, bo } = await two(stage, ALL)

@@ -179,12 +179,36 @@ async function probes (folder, version) {
   }
 }
 
+/** A program that draws a page with all hooks as a server does, in Node, where no socket may be touched. */
+const DRAWS = `
+  let touched = 0
+  Object.defineProperty(globalThis, 'WebSocket', { get: () => void (touched += 1) })
+  const { useBaton, useLock, usePresence, useSaved } = await import('baton-client/react')
+  const { BatonProvider } = await import('baton-client')
+  const { createElement } = await import('react')
+  const { renderToString } = await import('react-dom/server')
+  function Note() {
+    const { provider, doc, status } = useBaton('ws://127.0.0.1:9/ws', 'note', { user: { name: 'Ada', color: '#c2410c' } })
+    const { state, mayEdit } = useLock(provider, [['title']])
+    return createElement('p', null, [provider, doc, status, state, mayEdit, usePresence(provider).length, JSON.stringify(useSaved(provider))].join(' '))
+  }
+  console.log(renderToString(createElement(Note)), typeof window, typeof BatonProvider, touched)
+`
+
+/** It ends by itself, too: nothing is left that waits. */
+async function drawsOnServer (folder) {
+  write(folder, 'draw.mjs', DRAWS)
+  const drawn = await must(folder, 'node', ['draw.mjs'])
+  assert.equal(drawn, '<p>  disconnected unknown false 0 {&quot;state&quot;:&quot;offline&quot;,&quot;unsaved&quot;:false}</p> undefined function 0\n')
+}
+
 const HOOKS = 'one connection under StrictMode and none left behind, the same markup on a server, stable snapshots'
 
 story(`the starter for React 19 compiles under strict settings and passes the lock; its hooks: ${HOOKS}`, async (stage) => {
   const folder = await shelf.starter('react')
   const hooks = readFileSync(join(folder, 'node_modules/baton-client/dist/react.js'), 'utf8')
   assert.match(hooks, /^["']use client["']/, 'server components are told')
+  await drawsOnServer(folder)
   if (WHOLE) await play(stage, await shelf.serve(join(folder, 'dist')))
   await play(stage, await development(folder, 'dist-19'))
   await probe(stage, await probes(folder, 19))
@@ -193,6 +217,7 @@ story(`the starter for React 19 compiles under strict settings and passes the lo
 story(`React 18 has the same hooks: ${HOOKS}`, async (stage) => {
   const folder = await shelf.starter('react')
   await must(folder, 'npm', ['install', '--no-save', '--prefer-offline', '--no-fund', '--no-audit', ...REACT_18])
+  await drawsOnServer(folder)
   if (WHOLE) await play(stage, await development(folder, 'dist-18'))
   await probe(stage, await probes(folder, 18))
 })
