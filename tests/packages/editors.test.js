@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe } from 'node:test'
-import { fresh } from '../browser/pages.js'
 import { pause, story, waitFor } from '../node/harness.js'
+import { EDITORS, open as openAt } from './desks.js'
 import { must, Shelf, write } from './project.js'
 
 /** Time for a change to come that should not, in milliseconds. */
@@ -12,17 +12,6 @@ const STILL = 400
 
 /** What a holder may be away for: a page that is closed may come back. */
 const GRACE = ['--grace', '1s']
-
-/** The editors of the page; `focus` is what takes the keys where that is not the element that the guard marks. */
-const EDITORS = {
-  codemirror: {},
-  prosemirror: {},
-  tiptap: {},
-  quill: {},
-  monaco: { focus: 'textarea, .native-edit-context' },
-  lexical: {},
-  blocknote: {}
-}
 
 const shelf = new Shelf()
 let folder
@@ -34,124 +23,7 @@ before(async () => {
 })
 after(() => shelf.clear())
 
-/** Somebody at one editor. */
-class Desk {
-  constructor (writer, editor) {
-    this.writer = writer
-    this.page = writer.page
-    this.editor = editor
-    this.who = `${writer.name} at ${editor}`
-    /** What can be typed into; the guard marks it. */
-    this.surface = this.page.locator(`#${editor} [data-may-edit], #${editor}[data-may-edit]`)
-  }
-
-  async becomes (mayEdit) {
-    await waitFor(`${this.who} may ${mayEdit ? '' : 'not '}edit`, async () => await this.surface.getAttribute('data-may-edit') === String(mayEdit))
-  }
-
-  /** Types behind all that is there; an empty text leaves the caret there. */
-  async type (words, options) {
-    const { focus } = EDITORS[this.editor]
-    await (focus ? this.surface.locator(focus) : this.surface).first().focus()
-    await this.page.keyboard.press('Control+End')
-    if (words) await this.page.keyboard.type(words, options)
-  }
-
-  #ask (what) {
-    return this.page.evaluate(([editor, what]) => window.page.desks[editor][what](), [this.editor, what])
-  }
-
-  shown () {
-    return this.#ask('shown')
-  }
-
-  shared () {
-    return this.#ask('shared')
-  }
-
-  undo () {
-    return this.#ask('undo')
-  }
-
-  async sees (words) {
-    await waitFor(`${this.who} sees "${words}"`, async () => {
-      const [shown, shared] = [await this.shown(), await this.shared()]
-      return (shown === words && shared === words) || new Error(`shown "${shown}", shared "${shared}"`)
-    })
-  }
-
-  /** All that was refused, as one text, and how often something was. */
-  refused () {
-    return this.page.evaluate((editor) => {
-      const { refusals } = window.page.desks[editor]
-      return { text: refusals.map(({ text }) => text ?? '').join(''), count: refusals.length }
-    }, this.editor)
-  }
-
-  /** Sends an event as the browser does for what no key of a test can do. */
-  event (type, { text, inputType }) {
-    return this.page.evaluate(([type, text, inputType]) => {
-      const target = document.activeElement
-      const { left, top } = target.getBoundingClientRect()
-      const data = new DataTransfer()
-      data.setData('text/plain', text ?? '')
-      const options = { bubbles: true, cancelable: true, clientX: left + 20, clientY: top + 10 }
-      if (type === 'beforeinput') target.dispatchEvent(new InputEvent(type, { ...options, inputType, data: text ?? null }))
-      else if (type === 'drop') target.dispatchEvent(new DragEvent(type, { ...options, dataTransfer: data }))
-      else target.dispatchEvent(new ClipboardEvent(type, { ...options, clipboardData: data }))
-    }, [type, text, inputType])
-  }
-
-  /** An input method composes, step by step. */
-  async compose (...steps) {
-    for (const text of steps) await this.writer.devtools.send('Input.imeSetComposition', { text, selectionStart: text.length, selectionEnd: text.length })
-  }
-
-  /** It is finished. */
-  async composed (text) {
-    await this.writer.devtools.send('Input.insertText', { text })
-  }
-}
-
-/** Somebody at the page. */
-class Writer {
-  constructor (page, name, devtools) {
-    this.page = page
-    this.name = name
-    this.devtools = devtools
-    this.desks = Object.fromEntries(Object.keys(EDITORS).map((editor) => [editor, new Desk(this, editor)]))
-  }
-
-  saved () {
-    return this.page.evaluate(() => window.page.provider.saved())
-  }
-
-  /** Has the lock of all, when this resolves. */
-  async take () {
-    await this.page.evaluate(() => window.page.provider.lock.hold())
-  }
-
-  async release () {
-    await this.page.evaluate(() => window.page.provider.lock.release())
-  }
-
-  parks () {
-    return this.page.evaluate(() => window.page.provider.parks.size)
-  }
-}
-
-async function open (stage, server, name) {
-  const page = await (await fresh(stage)).newPage()
-  const errors = []
-  page.on('pageerror', (error) => errors.push(error))
-  stage.later(() => {
-    if (errors.length > 0) throw errors[0]
-  })
-  await page.goto(`${home}?server=${encodeURIComponent(server.socket)}&name=${name}`)
-  await page.waitForFunction(() => window.page, undefined, { timeout: 15_000 })
-  stage.witness(async () => `${name}: ${await page.evaluate(() => document.body.innerText)}`)
-  return new Writer(page, name, await page.context().newCDPSession(page))
-}
+const open = (stage, server, name) => openAt(stage, home, server, name)
 
 /** Ada and Bo at the same page; both have added a word in each editor, or in one. */
 async function two (stage, editors, ...more) {
@@ -203,6 +75,56 @@ async function isRefused (bo, how, tries, isTold) {
   await pause(isTold ? 20 : STILL / 2)
   await bo.sees('Ada Bo')
 }
+
+// By itself: its keys come at a pace.
+story('each key at a change of hands is in the text, or its refusal is told', async (stage) => {
+  const { ada, bo } = await two(stage, ALL)
+  const session = await ada.page.evaluate(() => window.page.provider.session)
+  for (const editor of ALL) {
+    const [hers, his] = [ada.desks[editor], bo.desks[editor]]
+    await ada.take()
+    await his.becomes(false)
+    const held = bo.take()
+    const typing = his.type('abcdefghijklmnopqrst', { delay: 30 })
+    await waitFor(`${editor}: Bo has begun`, async () => (await his.refused()).text.length > 3)
+    await ada.release()
+    await Promise.all([held, typing])
+    const early = (await his.refused()).text
+    const added = 'abcdefghijklmnopqrst'.slice(early.length)
+    assert.ok(added.length > 0, `${editor}: the lock came while he typed`)
+    assert.equal(early + added, 'abcdefghijklmnopqrst')
+    await hers.sees(`Ada Bo${added}`)
+    await his.sees(`Ada Bo${added}`)
+
+    const rest = his.type('0123456789', { delay: 30 })
+    await waitFor(`${editor}: Bo goes on`, async () => (await his.shared()).includes('012'))
+    await bo.page.evaluate((session) => window.page.provider.lock.transfer(session), session)
+    await rest
+    await ada.page.waitForFunction(() => window.page.provider.lock.state === 'mine')
+    const late = (await his.refused()).text.slice(early.length)
+    assert.ok(late.length > 0, `${editor}: the lock went while he typed`)
+    assert.equal('0123456789'.slice(-late.length), late)
+    await hers.sees(`Ada Bo${added}${'0123456789'.slice(0, -late.length)}`)
+
+    // An input method is at work when the lock goes.
+    await ada.release()
+    await his.becomes(true)
+    await his.type('')
+    await his.compose('n', 'に', 'にほ')
+    await waitFor(`${editor}: Bo sees what he composes`, async () => (await his.surface.innerText()).includes('にほ'))
+    await ada.take()
+    await his.becomes(false)
+    await his.composed('日本')
+    await pause(STILL)
+    const now = await hers.shared()
+    await hers.sees(now)
+    await his.sees(now)
+    assert.ok(!now.includes('日'), now)
+    await ada.release()
+    await his.becomes(true)
+  }
+  assert.equal(await bo.parks(), 0, 'nothing was set aside')
+})
 
 // Two at once: they wait more than they work.
 describe('editors', { concurrency: 2 }, () => {
@@ -303,55 +225,6 @@ describe('editors', { concurrency: 2 }, () => {
     await bo.saved()
     for (const editor of ALL) await ada.desks[editor].sees('Ada, Ada')
     assert.equal(await ada.parks(), 0, 'nothing was set aside')
-  })
-
-  story('each key at a change of hands is in the text, or its refusal is told', async (stage) => {
-    const { ada, bo } = await two(stage, ALL)
-    const session = await ada.page.evaluate(() => window.page.provider.session)
-    for (const editor of ALL) {
-      const [hers, his] = [ada.desks[editor], bo.desks[editor]]
-      await ada.take()
-      await his.becomes(false)
-      const held = bo.take()
-      const typing = his.type('abcdefghijklmnopqrst', { delay: 30 })
-      await waitFor(`${editor}: Bo has begun`, async () => (await his.refused()).text.length > 3)
-      await ada.release()
-      await Promise.all([held, typing])
-      const early = (await his.refused()).text
-      const added = 'abcdefghijklmnopqrst'.slice(early.length)
-      assert.ok(added.length > 0, `${editor}: the lock came while he typed`)
-      assert.equal(early + added, 'abcdefghijklmnopqrst')
-      await hers.sees(`Ada Bo${added}`)
-      await his.sees(`Ada Bo${added}`)
-
-      const rest = his.type('0123456789', { delay: 30 })
-      await waitFor(`${editor}: Bo goes on`, async () => (await his.shared()).includes('012'))
-      await bo.page.evaluate((session) => window.page.provider.lock.transfer(session), session)
-      await rest
-      await ada.page.waitForFunction(() => window.page.provider.lock.state === 'mine')
-      const late = (await his.refused()).text.slice(early.length)
-      assert.ok(late.length > 0, `${editor}: the lock went while he typed`)
-      assert.equal('0123456789'.slice(-late.length), late)
-      await hers.sees(`Ada Bo${added}${'0123456789'.slice(0, -late.length)}`)
-
-      // An input method is at work when the lock goes.
-      await ada.release()
-      await his.becomes(true)
-      await his.type('')
-      await his.compose('n', 'に', 'にほ')
-      await waitFor(`${editor}: Bo sees what he composes`, async () => (await his.surface.innerText()).includes('にほ'))
-      await ada.take()
-      await his.becomes(false)
-      await his.composed('日本')
-      await pause(STILL)
-      const now = await hers.shared()
-      await hers.sees(now)
-      await his.sees(now)
-      assert.ok(!now.includes('日'), now)
-      await ada.release()
-      await his.becomes(true)
-    }
-    assert.equal(await bo.parks(), 0, 'nothing was set aside')
   })
 
   story('lexical: what it joins by itself under another\'s lock is written by the holder alone', async (stage) => {
