@@ -73,14 +73,14 @@ impl Proof {
 }
 
 /// Starts a cluster, plays the lab on it with all faults, and ends it. `told` gets a line for
-/// each fault.
+/// each fault. Of a run in which something is wrong the engines' data and the nodes' logs are kept.
 ///
 /// # Errors
 /// There was no run: something could not be started or mended.
 ///
 /// # Panics
 /// When a node ends by itself, or does not start.
-pub async fn prove(proof: &Proof, told: impl FnMut(&str)) -> Result<Run, Box<dyn Error>> {
+pub async fn prove(proof: &Proof, mut told: impl FnMut(&str)) -> Result<Run, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let engines = Engines::start(proof.engines, folder.path(), Relayed::Yes).await?;
     let arguments: Vec<&str> = proof.arguments.iter().map(String::as_str).collect();
@@ -97,11 +97,22 @@ pub async fn prove(proof: &Proof, told: impl FnMut(&str)) -> Result<Run, Box<dyn
         run.map_err(Box::<dyn Error>::from)
     };
     let disturb = async {
-        let played = play(&mut cluster, &schedule, &faults, told).await;
+        let played = play(&mut cluster, &schedule, &faults, &mut told).await;
         played.map_err(Box::<dyn Error>::from)
     };
     let (run, ()) = tokio::try_join!(run, disturb)?;
+    let is_wrong = run.verdict.problems().next().is_some();
+    let logs: Vec<_> = (0..proof.nodes)
+        .map(|node| cluster.nodes.said(node))
+        .collect();
     cluster.nodes.stop().await;
     cluster.engines.stop().await?;
+    if is_wrong {
+        let kept = folder.keep();
+        for (node, log) in logs.into_iter().enumerate() {
+            std::fs::write(kept.join(format!("node-{}.log", node + 1)), log)?;
+        }
+        told(&format!("kept: {}", kept.display()));
+    }
     Ok(run)
 }

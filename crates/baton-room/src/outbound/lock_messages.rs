@@ -66,7 +66,8 @@ pub(super) fn standing(
     cx: Context<'_>,
 ) -> Option<ServerMessage> {
     let mut grants = cx.state.locks().grants();
-    let grant = grants.find(|grant| FencingToken::from(grant.fence) == fence && grant.party == party)?;
+    let grant =
+        grants.find(|grant| FencingToken::from(grant.fence) == fence && grant.party == party)?;
     let paths = paths(&grant.scope);
     match grant.state {
         GrantState::Offered => Some(ServerMessage::Offer {
