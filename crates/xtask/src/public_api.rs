@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::place::Place;
@@ -86,6 +87,15 @@ fn file_of(place: &Place, name: &str) -> PathBuf {
 fn listings(place: &Place) -> Result<Vec<(&'static str, String)>, Trouble> {
     // The format of the JSON is another one for almost each release of Rust.
     rust_version::ensure_promised(place)?;
+    let folder = place.built("doc", "");
+    for name in LIBRARIES {
+        // A file of an earlier run must not pass for one of this run.
+        if let Err(error) = fs::remove_file(json_of(&folder, name))
+            && error.kind() != ErrorKind::NotFound
+        {
+            return Err(Trouble::failed(format!("{name}: {error}")));
+        }
+    }
     let mut rustdoc = place.cargo(["doc", "--workspace", "--lib", "--no-deps", "--locked"]);
     rustdoc.env("RUSTDOC", place.root().join("crates/xtask/rustdoc-json.sh"));
     rustdoc.env(
@@ -99,11 +109,14 @@ fn listings(place: &Place) -> Result<Vec<(&'static str, String)>, Trouble> {
     build.arg(place.root().join("tests/public-api/Cargo.toml"));
     run::run(build.arg("--target-dir").arg(&built))?;
     let lister = built.join("debug").join("baton-public-api");
-    let folder = place.built("doc", "");
     LIBRARIES
         .map(|name| listing(place, &lister, &folder, name))
         .into_iter()
         .collect()
+}
+
+fn json_of(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{}.json", name.replace('-', "_")))
 }
 
 fn listing(
@@ -112,7 +125,7 @@ fn listing(
     folder: &Path,
     name: &'static str,
 ) -> Result<(&'static str, String), Trouble> {
-    let json = folder.join(format!("{}.json", name.replace('-', "_")));
+    let json = json_of(folder, name);
     let listed = run::answer(place.command(lister).arg(&json));
     let listed = listed.filter(|text| !text.trim().is_empty());
     listed
