@@ -82,7 +82,7 @@ impl Memory {
         let number = CLIENTS.fetch_add(1, Ordering::Relaxed);
         let client = ClientId::new(number).expect("far below 2^53");
         Self {
-            document: Document::new(&DocumentOptions { client }),
+            document: Document::new(&DocumentOptions::new(client)),
             client,
             clock: 0,
             others: BTreeMap::new(),

@@ -310,7 +310,14 @@ impl Stopped {
         let again = |(server, address): (Server, &SocketAddr)| {
             let listen = (*address).into();
             let settings = self.settings.clone();
-            RunningNode::start(&Settings { listen, ..settings }, server)
+            RunningNode::start(
+                &{
+                    let mut settings = settings;
+                    settings.listen = listen;
+                    settings
+                },
+                server,
+            )
         };
         TestServer {
             nodes: servers
@@ -344,12 +351,10 @@ impl Storage {
     }
 
     fn settings(&self, change: impl FnOnce(&mut Settings)) -> Settings {
-        let mut settings = Settings {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
-            data: self.data.path().to_owned(),
-            drain_over: millis(10),
-            ..Settings::default()
-        };
+        let mut settings = Settings::default();
+        settings.listen = SocketAddr::from(([127, 0, 0, 1], 0)).into();
+        settings.data = self.data.path().to_owned();
+        settings.drain_over = millis(10);
         change(&mut settings);
         settings
     }

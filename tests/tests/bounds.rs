@@ -145,7 +145,7 @@ async fn a_frozen_holder_that_goes_on_finds_out_that_it_lost_and_its_late_edit_i
     assert_eq!(parks.len(), 1);
     assert_eq!(parks[0].id, park);
     let client = ClientId::new(1).unwrap();
-    let mut merged = Document::new(&DocumentOptions { client });
+    let mut merged = Document::new(&DocumentOptions::new(client));
     for update in [base].iter().chain(&parks[0].updates) {
         merged.apply(update).unwrap();
     }

@@ -132,10 +132,8 @@ async fn all_routes_merge_with_a_fallback_too_and_may_be_nested() {
 #[tokio::test]
 async fn the_base_path_is_in_front_of_the_routes_that_a_host_merges() {
     let folder = TempDir::new().unwrap();
-    let settings = Settings {
-        base: "/collab".parse().unwrap(),
-        ..Settings::default()
-    };
+    let mut settings = Settings::default();
+    settings.base = "/collab".parse().unwrap();
     let server = Server::open(folder.path(), settings).unwrap();
     let host = Router::new()
         .fallback(async || "the host's page")
@@ -171,11 +169,9 @@ async fn the_disk_of_the_folder_is_watched_wherever_the_settings_say_the_data_is
     let folder = TempDir::new().unwrap();
     let options = Server::log_options(&Settings::default());
     let log = baton_log::Log::open_embedded(folder.path(), options).unwrap();
-    let settings = Settings {
-        data: "/nonexistent/folder".into(),
-        disk_low: bytesize::ByteSize::tib(1024),
-        ..Settings::default()
-    };
+    let mut settings = Settings::default();
+    settings.data = "/nonexistent/folder".into();
+    settings.disk_low = bytesize::ByteSize::tib(1024);
     let server = Server::new(settings, log).unwrap();
     let address = serve(server.router()).await;
     let answer = http::get(address, "/readyz").await;

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 /// Party that has to act before a refused request can succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FaultParty {
     /// The program or user that sent the token: it needs another token, or a later attempt.
     Client,

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 /// One permission on a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Permission {
     /// Open the document, receive its edits, share presence.
     Read,

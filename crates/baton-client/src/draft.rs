@@ -27,6 +27,7 @@ pub struct Draft {
 
 /// The place where the edits of a draft are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DraftLocation {
     /// In the draft, and as far as is known nowhere else. Some may be in the park.
     InDraft,
@@ -41,7 +42,7 @@ impl Draft {
     /// [`ApplyError`], if [`Draft::copy`] was changed. The copy that the client made is sound.
     pub fn document(&self) -> Result<Document, ApplyError> {
         let client = self.client;
-        Document::load(&self.copy, &DocumentOptions { client })
+        Document::load(&self.copy, &DocumentOptions::new(client))
     }
 }
 

@@ -130,6 +130,7 @@ pub enum LockStatus {
 /// Visibility of the document to the person at this client. A program without a person sets it
 /// by its own work on the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Visibility {
     /// The document is in the foreground.
     #[default]

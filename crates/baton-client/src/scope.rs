@@ -28,6 +28,7 @@ pub struct LockScope {
 
 /// A scope that every server would refuse. The caller's fault; nothing changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum LockScopeError {
     /// The scope has no path, or a path has no segment. The whole document is [`LockScope::whole`].
     #[error("a scope needs a path, and a path a name; the whole document is LockScope::whole()")]

@@ -15,4 +15,6 @@ mod cluster_log;
 pub mod core;
 pub mod engine;
 
+pub use baton_log;
+pub use bytes;
 pub use cluster_log::{ClusterError, ClusterLog, ClusterNews, ClusterOptions};

@@ -126,6 +126,7 @@ mod types;
 
 pub use backup::archive::BackupSummary;
 pub use backup::restore::{RestoreSummary, check, open_backup, restore_backup, verify_backup};
+pub use bytes;
 pub use cluster_node::{ClusterNode, NodeLease, NodeNews};
 pub use document_log::DocumentLog;
 pub use error::{BackupError, LogError};
@@ -136,6 +137,7 @@ pub use options::LogOptions;
 pub use position::Position;
 pub use queue_room::{QueueRoom, Reservation};
 pub use queue_share::QueueShare;
+pub use redb;
 pub use store::memory_store::MemoryStore;
 pub use store::redb_store::RedbStore;
 pub use store::traits::{Batch, Store, StoreError, StoreTable, StoreView};

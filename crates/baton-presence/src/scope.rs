@@ -234,6 +234,7 @@ impl From<Scope> for Option<Vec<Vec<String>>> {
 
 /// Paths that form no scope. The client is at fault; nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ScopeError {
     /// The list has no path, or a path has no segment.
     NoPath,

@@ -110,6 +110,7 @@ impl LockSnapshot {
 /// Contradiction in a snapshot: the data was damaged, or made by hand. Nothing was changed; the
 /// document should be rebuilt from an older snapshot and its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LockSnapshotError {
     /// The peers are not strictly ascending by session.
     PeersOutOfOrder,

@@ -317,6 +317,7 @@ fn conflict(
 
 /// Two time limits that do not fit each other. The configuration is at fault; nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TimingsError {
     /// Name of the value that is too large.
     pub one: &'static str,

@@ -103,9 +103,7 @@ fn replica(updates: &[Bytes]) -> Replica {
 }
 
 fn author(client: u64) -> Document {
-    Document::new(&DocumentOptions {
-        client: ClientId::new(client).unwrap(),
-    })
+    Document::new(&DocumentOptions::new(ClientId::new(client).unwrap()))
 }
 
 /// Appended in pieces of 16 KiB, written byte by byte: a document of yrs takes milliseconds for each
@@ -154,9 +152,7 @@ fn people(count: u64) -> Vec<Bytes> {
     for person in 0..count {
         let mut writer = Document::load(
             &all.snapshot().unwrap(),
-            &DocumentOptions {
-                client: ClientId::new(1_000_003 * (person + 1)).unwrap(),
-            },
+            &DocumentOptions::new(ClientId::new(1_000_003 * (person + 1)).unwrap()),
         )
         .unwrap();
         let word = writer.transact(|txn| txn.get_or_insert_text("t").push(txn, "some words "));

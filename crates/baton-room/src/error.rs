@@ -8,6 +8,7 @@ use crate::replica::RecordError;
 
 /// A document cannot be opened. It stays stored as it is; nothing was changed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LoadError {
     /// A record does not decode.
     #[error("the record at position {position} cannot be read: {source}")]
@@ -35,6 +36,7 @@ pub enum LoadError {
 
 /// A document cannot be taken to another log. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum MoveError {
     /// It cannot be read.
     #[error(transparent)]
@@ -46,6 +48,7 @@ pub enum MoveError {
 
 /// No snapshot could be made. Nothing was changed; the log keeps all records.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SnapshotError {
     /// It could not be encoded.
     #[error("the room's state could not be encoded: {0}")]

@@ -72,8 +72,11 @@ mod room;
 mod sessions;
 mod token;
 
+pub use baton_presence;
+pub use baton_sync;
 pub use baton_sync::handshake::SyncKind;
 pub use baton_sync::replica::RetiredReplica;
+pub use bytes;
 pub use error::{LoadError, MoveError, SnapshotError};
 pub use intake::{Budget, BudgetRefusals, Growth, StorageLimit};
 pub use message::{
@@ -84,6 +87,7 @@ pub use options::{LockLimits, ReadOnlyEdits, RoomOptions};
 pub use outbound::{CatchUp, MissedUpdates};
 pub use output::Output;
 pub use park_preview::ParkPreview;
+pub use postcard;
 pub use reaction::protocol_fault;
 pub use replica::{
     Decision, Erasure, HostId, MovedState, OVERHEAD, Park, ParkFull, ParkLimits, ParkReason,

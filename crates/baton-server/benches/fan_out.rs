@@ -30,10 +30,8 @@ impl Audience {
         let runtime = Runtime::new().unwrap();
         let (server, author, readers) = runtime.block_on(async {
             let log = Log::in_memory(LogOptions::default()).unwrap();
-            let settings = Settings {
-                max_messages_per_second: u32::MAX,
-                ..Settings::default()
-            };
+            let mut settings = Settings::default();
+            settings.max_messages_per_second = u32::MAX;
             let server = Server::new(settings, log).unwrap();
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let target = Target::new(listener.local_addr().unwrap(), DIALECT);

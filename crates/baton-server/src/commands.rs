@@ -117,10 +117,8 @@ pub(crate) fn follow(server: UnixStream) -> Outcome {
 /// fails, with an error that says so.
 fn on_stopped(data: &Path, work: impl AsyncFnOnce(&Server) -> Outcome) -> Outcome {
     must_exist(data)?;
-    let settings = Settings {
-        data: data.to_owned(),
-        ..Settings::default()
-    };
+    let mut settings = Settings::default();
+    settings.data = data.to_owned();
     let log = Log::open_embedded(data, LogOptions::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -75,8 +75,13 @@ mod sessions;
 mod time_text;
 
 pub use access::{AccessDenied, AccessFuture, AccessRequest, Authorize, Caller, ServiceCalls};
+pub use axum;
 pub use baton_auth::{Access, IdentityError, Permission, Permissions, Token, TokenUser};
+pub use baton_log;
+pub use baton_presence;
+pub use baton_room;
 pub use baton_sync;
+pub use bytesize;
 #[cfg(feature = "cluster")]
 pub use cluster::join::JoinClusterError;
 #[cfg(feature = "command-line")]
@@ -91,6 +96,7 @@ pub use config::{
 pub use connection::close_codes as close;
 pub use documents::stored_documents::{EraseError, StoredDocument};
 pub use hosted::{HostedAuthor, HostedDocument, HostedDocumentEnded, HostedEditError, HostedEvent};
+pub use ipnet;
 #[cfg(feature = "cluster")]
 pub use moving::folder_and_cluster::{Direction, MoveDocumentsError, MovePlan, move_documents};
 #[cfg(feature = "cluster")]

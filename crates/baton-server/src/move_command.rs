@@ -96,23 +96,31 @@ impl Move {
             (Some(to), _) => (Direction::ToCluster, to),
             (None, from) => (Direction::ToFolder, from.unwrap_or_default()),
         };
-        let default = Settings::default();
+        let mut settings = Settings::default();
+        settings.data = self.data;
+        settings.cluster = cluster;
+        settings.cluster_credentials = self.cluster_credentials;
+        settings.cluster_ca = self.cluster_ca;
+        settings.cluster_cert = self.cluster_cert;
+        settings.cluster_key = self.cluster_key;
+        settings.cluster_monitors = self.cluster_monitors;
+        if let Some(given) = self.cluster_name {
+            settings.cluster_name = given;
+        }
+        if let Some(given) = self.cluster_streams {
+            settings.cluster_streams = given;
+        }
+        if let Some(given) = self.cluster_replicas {
+            settings.cluster_replicas = given;
+        }
+        if let Some(given) = self.lease {
+            settings.lease = given;
+        }
+        if let Some(given) = self.lease_grace {
+            settings.lease_grace = given;
+        }
         MovePlan {
-            settings: Settings {
-                data: self.data,
-                cluster,
-                cluster_credentials: self.cluster_credentials,
-                cluster_ca: self.cluster_ca,
-                cluster_cert: self.cluster_cert,
-                cluster_key: self.cluster_key,
-                cluster_monitors: self.cluster_monitors,
-                cluster_name: self.cluster_name.unwrap_or(default.cluster_name),
-                cluster_streams: self.cluster_streams.unwrap_or(default.cluster_streams),
-                cluster_replicas: self.cluster_replicas.unwrap_or(default.cluster_replicas),
-                lease: self.lease.unwrap_or(default.lease),
-                lease_grace: self.lease_grace.unwrap_or(default.lease_grace),
-                ..Settings::default()
-            },
+            settings,
             direction,
             live: self.live,
             replace: self.replace,

@@ -44,9 +44,7 @@ impl Numbers {
 }
 
 fn document(client: u32) -> Document {
-    Document::new(&DocumentOptions {
-        client: ClientId::from(client),
-    })
+    Document::new(&DocumentOptions::new(ClientId::from(client)))
 }
 
 fn edit(document: &mut Document, edit: impl FnOnce(&mut TransactionMut<'_>)) -> Vec<u8> {

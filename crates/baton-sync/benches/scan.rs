@@ -13,9 +13,7 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
 fn document(client: u32) -> Document {
-    Document::new(&DocumentOptions {
-        client: ClientId::from(client),
-    })
+    Document::new(&DocumentOptions::new(ClientId::from(client)))
 }
 
 /// A person types: updates of single characters, one after the other.

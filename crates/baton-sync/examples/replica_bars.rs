@@ -50,9 +50,7 @@ fn median(mut once: impl FnMut() -> Duration) -> Duration {
 
 /// A document that yrs has, too.
 fn live(start: &[Bytes]) -> Document {
-    let mut document = Document::new(&DocumentOptions {
-        client: ClientId::MAX,
-    });
+    let mut document = Document::new(&DocumentOptions::new(ClientId::MAX));
     document.read(|_| ()).unwrap();
     for update in start {
         document.apply(update).unwrap();

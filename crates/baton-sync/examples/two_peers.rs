@@ -26,12 +26,8 @@ fn read(peer: &Document) -> Result<String, Broken> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut ann = Document::new(&DocumentOptions {
-        client: ClientId::from(1),
-    });
-    let mut ben = Document::new(&DocumentOptions {
-        client: ClientId::from(2),
-    });
+    let mut ann = Document::new(&DocumentOptions::new(ClientId::from(1)));
+    let mut ben = Document::new(&DocumentOptions::new(ClientId::from(2)));
     write(&mut ann, "bread\n")?;
     write(&mut ben, "milk\n")?;
     write(&mut ben, "tea\n")?;

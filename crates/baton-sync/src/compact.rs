@@ -56,6 +56,7 @@ use crate::scan::{ScanError, scan};
 
 /// An encoded state was not compacted. Nothing has changed; it is as good as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CompactError {
     /// The bytes are no update. The fault is the caller's, or the storage's.
     #[error("the encoded state is unsound: {0}")]

@@ -105,6 +105,7 @@ impl CompressedUpdate {
 /// Reason for which a compressed update was not read. Its sender is at fault; nothing of it may be
 /// applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DecompressError {
     /// It does not begin with a length.
     #[error("a compressed update is malformed: {0}")]

@@ -49,6 +49,7 @@ const AUTHENTICATED: u64 = 2;
 
 /// Reason for which a frame is no message of this wire. The sender is at fault; nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum HocuspocusError {
     /// It is truncated, too long, has a number in a second spelling, or text that is not UTF-8.
     #[error("the frame is not a message of the Hocuspocus wire: {0}")]

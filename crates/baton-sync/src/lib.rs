@@ -13,8 +13,8 @@
 //! use baton_sync::yrs::{GetString, ReadTxn, Text, WriteTxn};
 //! use baton_sync::{ClientId, Document, DocumentOptions};
 //!
-//! let mut ann = Document::new(&DocumentOptions { client: ClientId::from(1) });
-//! let mut ben = Document::new(&DocumentOptions { client: ClientId::from(2) });
+//! let mut ann = Document::new(&DocumentOptions::new(ClientId::from(1)));
+//! let mut ben = Document::new(&DocumentOptions::new(ClientId::from(2)));
 //! ann.transact(|txn| txn.get_or_insert_text("letter").insert(txn, 0, "Dear "))?;
 //! ben.transact(|txn| txn.get_or_insert_text("letter").insert(txn, 0, "Ann"))?;
 //!
@@ -91,6 +91,7 @@ pub mod text_diff;
 mod unit_cursor;
 pub mod y_websocket;
 
+pub use bytes;
 pub use compact::{CompactError, Compacted, History, compact};
 pub use delete_set::DeleteSet;
 pub use document::yrs;
@@ -98,6 +99,7 @@ pub use document::{ApplyError, Broken, Document, DocumentOptions};
 pub use replica::{ApplyOutcome, Outdated, Rejected, Replica};
 pub use replica_index::{Gain, Judgement, ReplicaIndex};
 pub use scan::{Id, IdRange, Scan, ScanError, ScanLimits, scan, scan_within};
+pub use serde_json;
 pub use state_vector::{ClientId, Clock, StateVector};
 pub use sync_peer::{LineId, SyncPeer, SyncPeerError, SyncPeerOutput};
 pub use text_diff::{TextDiff, TextDiffError};

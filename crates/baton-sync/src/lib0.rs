@@ -9,6 +9,7 @@
 
 /// Reason for which bytes could not be read. Their writer is at fault; nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DecodeError {
     /// The bytes end inside a value.
     #[error("the input ends at byte {at}, inside a value")]

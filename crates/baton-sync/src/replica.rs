@@ -45,6 +45,7 @@ pub enum ApplyOutcome {
 
 /// An update was not applied. The document is as before.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Rejected {
     /// The bytes are unsound: the sender's fault, asking again is of no use.
     #[error("unsound update: {0}")]

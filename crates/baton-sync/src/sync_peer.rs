@@ -85,7 +85,7 @@ struct Line {
 /// use baton_sync::{ClientId, Document, DocumentOptions, SyncPeer, SyncPeerOutput};
 ///
 /// let peer = |client| {
-///     SyncPeer::new(Document::new(&DocumentOptions { client: ClientId::from(client) }))
+///     SyncPeer::new(Document::new(&DocumentOptions::new(ClientId::from(client))))
 /// };
 /// let (mut ann, mut ben) = (peer(1), peer(2));
 /// ann.edit(|txn| txn.get_or_insert_text("note").push(txn, "milk"))?;

@@ -39,6 +39,7 @@ const DENIED: u64 = 0;
 /// Reason for which a frame is no message of this wire. The sender is at fault; nothing changed. A
 /// server closes that connection with 4400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FrameError {
     /// It is truncated, too long, has a number in a second spelling, or text that is not UTF-8.
     #[error("the frame is not a message of the y-websocket wire: {0}")]

@@ -157,9 +157,7 @@ fn shown(update: &[u8]) -> Vec<Vec<char>> {
 }
 
 fn document() -> Document {
-    Document::new(&DocumentOptions {
-        client: ClientId::from(999),
-    })
+    Document::new(&DocumentOptions::new(ClientId::from(999)))
 }
 
 fn take_closed_part(document: &mut Document, update: &[u8]) {
@@ -176,9 +174,7 @@ fn pass_on(dice: &mut Dice, document: &Document) {
     newcomer.apply(&everything).unwrap();
     assert_eq!(newcomer.state().vector(), document.state().vector());
     assert!(newcomer.state().covers(document.state()));
-    let options = DocumentOptions {
-        client: ClientId::from(999),
-    };
+    let options = DocumentOptions::new(ClientId::from(999));
     let loaded = Document::load(&document.snapshot().unwrap(), &options).unwrap();
     assert!(loaded.state().covers(document.state()));
     // A difference from any place, also from the middle of a block or a character.

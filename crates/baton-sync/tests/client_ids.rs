@@ -17,9 +17,7 @@ use bytes::Bytes;
 use common::{Dice, session};
 
 fn document(id: u32) -> Document {
-    Document::new(&DocumentOptions {
-        client: ClientId::from(id),
-    })
+    Document::new(&DocumentOptions::new(ClientId::from(id)))
 }
 
 fn types(document: &mut Document, at: u32, text: &str) -> Bytes {
@@ -101,9 +99,7 @@ fn a_genuine_update_is_never_taken_for_another() {
             taken_again(&document, form, "in another form");
         }
         let everything = document.snapshot().unwrap();
-        let own = DocumentOptions {
-            client: ClientId::MAX,
-        };
+        let own = DocumentOptions::new(ClientId::MAX);
         let document = Document::load_shared(everything.clone(), &own).unwrap();
         for form in &forms {
             taken_again(&document, form, "loaded");

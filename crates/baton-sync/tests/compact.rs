@@ -23,9 +23,7 @@ use common::{Dice, contents, gathered, session, units};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-const OWN: DocumentOptions = DocumentOptions {
-    client: ClientId::MAX,
-};
+const OWN: DocumentOptions = DocumentOptions::new(ClientId::MAX);
 
 /// A document as a server holds it that heard these.
 fn hearing(updates: &[Vec<u8>]) -> Document {

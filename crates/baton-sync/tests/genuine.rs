@@ -15,9 +15,7 @@ use common::{Dice, Session, contents, session};
 use proptest::prelude::*;
 
 fn document() -> Document {
-    Document::new(&DocumentOptions {
-        client: ClientId::from(999_999),
-    })
+    Document::new(&DocumentOptions::new(ClientId::from(999_999)))
 }
 
 /// yrs's own state vector and delete set, in our terms.
@@ -99,7 +97,7 @@ proptest! {
         assert_same_as_yrs(&newcomer);
         prop_assert!(newcomer.state().covers(document.state()));
         prop_assert!(document.state().covers(newcomer.state()));
-        let options = DocumentOptions { client: ClientId::from(7) };
+        let options = DocumentOptions::new(ClientId::from(7));
         let loaded = Document::load(&document.snapshot().unwrap(), &options).unwrap();
         assert_same_as_yrs(&loaded);
         prop_assert_eq!(loaded.state().vector(), document.state().vector());

@@ -102,9 +102,7 @@ struct Server {
 impl Server {
     fn new(clients: usize) -> Self {
         Self {
-            document: Document::new(&DocumentOptions {
-                client: ClientId::from(1_000_000),
-            }),
+            document: Document::new(&DocumentOptions::new(ClientId::from(1_000_000))),
             log: Vec::new(),
             durable: 0,
             durable_state: ReplicaIndex::new(),

@@ -20,9 +20,7 @@ const USE_AFTER_FREE: [&[u8]; 2] = [
 ];
 
 fn document() -> Document {
-    Document::new(&DocumentOptions {
-        client: ClientId::from(1),
-    })
+    Document::new(&DocumentOptions::new(ClientId::from(1)))
 }
 
 fn uint(value: u64) -> Vec<u8> {
@@ -258,9 +256,7 @@ fn a_chain_of_many_clients_does_not_overflow_the_stack() {
     assert_eq!(document.state().vector().len(), clients as usize);
     let length = document.read(|txn| txn.state_vector().len()).unwrap();
     assert_eq!(length, clients as usize);
-    let options = DocumentOptions {
-        client: ClientId::from(1),
-    };
+    let options = DocumentOptions::new(ClientId::from(1));
     let loaded = Document::load(&document.snapshot().unwrap(), &options).unwrap();
     assert!(loaded.state().covers(document.state()));
 }
@@ -740,9 +736,7 @@ fn damaged_snapshots_are_errors_and_never_empty_documents() {
     let mut document = document();
     document.apply(&one(text("abc"))).unwrap();
     let snapshot = document.snapshot().unwrap();
-    let options = DocumentOptions {
-        client: ClientId::from(1),
-    };
+    let options = DocumentOptions::new(ClientId::from(1));
     assert!(Document::load(&snapshot, &options).is_ok());
     for end in 0..snapshot.len() {
         assert!(

@@ -12,9 +12,7 @@ use bytes::Bytes;
 const EMPTY: Bytes = Bytes::from_static(&[0, 0]);
 
 fn document(id: u32) -> Document {
-    Document::new(&DocumentOptions {
-        client: ClientId::from(id),
-    })
+    Document::new(&DocumentOptions::new(ClientId::from(id)))
 }
 
 fn edit(document: &mut Document, edit: impl FnOnce(&mut TransactionMut<'_>)) -> Bytes {

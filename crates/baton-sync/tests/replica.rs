@@ -19,9 +19,7 @@ use bytes::Bytes;
 use common::{Dice, contents, session};
 use proptest::prelude::*;
 
-const OWN: DocumentOptions = DocumentOptions {
-    client: ClientId::MAX,
-};
+const OWN: DocumentOptions = DocumentOptions::new(ClientId::MAX);
 
 fn heard(log: &[Vec<u8>]) -> Replica {
     let mut replica = Replica::new();

@@ -25,7 +25,7 @@ impl Net {
     fn new(count: u32) -> Self {
         let peer = |number| {
             let client = ClientId::from(number + 1);
-            SyncPeer::new(Document::new(&DocumentOptions { client }))
+            SyncPeer::new(Document::new(&DocumentOptions::new(client)))
         };
         Self {
             peers: (0..count).map(peer).collect(),

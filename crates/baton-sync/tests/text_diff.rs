@@ -19,7 +19,7 @@ use proptest::prelude::*;
 
 fn document(client: u64) -> Document {
     let client = ClientId::new(client).unwrap();
-    Document::new(&DocumentOptions { client })
+    Document::new(&DocumentOptions::new(client))
 }
 
 /// Another copy of a document, under another id.

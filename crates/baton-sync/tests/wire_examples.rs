@@ -201,9 +201,7 @@ fn the_edit_of_the_example_says_what_the_page_says_it_does() {
             Ok(Message::Update(update)) => Some(update),
             _ => None,
         });
-    let mut document = Document::new(&DocumentOptions {
-        client: ClientId::from(99),
-    });
+    let mut document = Document::new(&DocumentOptions::new(ClientId::from(99)));
     document
         .apply(edit.expect("an edit among the examples"))
         .unwrap();

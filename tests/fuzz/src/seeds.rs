@@ -47,9 +47,9 @@ pub fn all() -> Vec<Seed> {
 fn genuine() -> Vec<Bytes> {
     let mut peers: Vec<_> = [7_u64, 0x1_0000_0001]
         .map(|id| {
-            Document::new(&DocumentOptions {
-                client: ClientId::new(id).unwrap_or(ClientId::MAX),
-            })
+            Document::new(&DocumentOptions::new(
+                ClientId::new(id).unwrap_or(ClientId::MAX),
+            ))
         })
         .into();
     let mut updates = Vec::new();

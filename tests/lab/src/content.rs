@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn what_is_put_in_everywhere_is_found_again_once_and_can_be_taken_out() {
         let client = ClientId::from(1_u32);
-        let mut document = Document::new(&DocumentOptions { client });
+        let mut document = Document::new(&DocumentOptions::new(client));
         for (number, place) in Place::ALL.into_iter().enumerate() {
             for at in [0.0, 0.5, 0.999] {
                 let id = format!("c1:{number}-{at}");

@@ -242,7 +242,7 @@ fn stored(log: &Log, name: &str) -> Result<Stored, String> {
 /// The document as it would be with these updates.
 fn in_park<B: AsRef<[u8]>>(whole: &[u8], updates: &[B]) -> Option<content::Contents> {
     let client = ClientId::from(u32::MAX);
-    let mut document = Document::load(whole, &DocumentOptions { client }).ok()?;
+    let mut document = Document::load(whole, &DocumentOptions::new(client)).ok()?;
     for update in updates {
         document.apply(update.as_ref()).ok()?;
     }

@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn what_is_put_in_is_found_again_once_and_can_be_taken_out() {
         let client = ClientId::from(7_u32);
-        let mut document = Document::new(&DocumentOptions { client });
+        let mut document = Document::new(&DocumentOptions::new(client));
         let mut put = Vec::new();
         for number in 0..12 {
             let token = Token { author: 7, number };

@@ -89,7 +89,7 @@ impl World {
         let client = ClientId::new(author).unwrap_or(ClientId::MAX);
         self.note("opens", person as u64, author);
         self.people[person].app = App::Page(Box::new(Page {
-            document: Document::new(&DocumentOptions { client }),
+            document: Document::new(&DocumentOptions::new(client)),
             author,
             numbers: 0,
             stage: Stage::Waiting(self.now),

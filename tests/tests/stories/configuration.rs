@@ -176,11 +176,9 @@ async fn help_names_every_setting_with_its_meaning() {
 #[test]
 fn settings_that_pass_the_check_can_be_started_with() {
     let kib = bytesize::ByteSize::kib(64);
-    let settings = baton_server::Settings {
-        max_frame: kib,
-        log_queue: kib,
-        ..baton_server::Settings::default()
-    };
+    let mut settings = baton_server::Settings::default();
+    settings.max_frame = kib;
+    settings.log_queue = kib;
     match settings.check() {
         Ok(()) => {
             let options = baton_server::Server::log_options(&settings);

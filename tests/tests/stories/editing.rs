@@ -206,9 +206,7 @@ fn winner(known: &baton_tests::Known) -> Option<String> {
 }
 
 fn writes_first(text: &str) -> bytes::Bytes {
-    let options = baton_sync::DocumentOptions {
-        client: baton_sync::ClientId::from(4711),
-    };
+    let options = baton_sync::DocumentOptions::new(baton_sync::ClientId::from(4711));
     let mut document = baton_sync::Document::new(&options);
     let edit = document.transact(|txn| {
         let target = txn.get_or_insert_text("t");

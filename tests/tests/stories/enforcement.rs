@@ -28,9 +28,7 @@ async fn stored(server: TestServer) -> (Vec<Park>, String) {
 
 /// The text that a park would bring into a document which has what it builds on.
 fn text_of(park: &Park, base: &RawClient) -> String {
-    let options = DocumentOptions {
-        client: ClientId::new(1).unwrap(),
-    };
+    let options = DocumentOptions::new(ClientId::new(1).unwrap());
     let mut document = Document::new(&options);
     let known = base.look(|known| known.memory.document.diff(&StateVector::new()).unwrap());
     document.apply(&known).unwrap();

@@ -119,7 +119,7 @@ async fn what_a_slow_member_is_told_of_the_lock_comes_behind_the_edits_that_went
     bob.is_offered().await;
     let frames = bob.look(|known| known.frames.clone());
     let client = ClientId::from(7);
-    let mut document = Document::new(&DocumentOptions { client });
+    let mut document = Document::new(&DocumentOptions::new(client));
     let mut offered = false;
     for frame in frames {
         match y_websocket::decode(&frame).unwrap() {

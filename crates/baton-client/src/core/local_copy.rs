@@ -72,7 +72,7 @@ impl LocalCopy {
         client: ClientId,
         watched: Vec<String>,
     ) -> Result<Self, ApplyError> {
-        let options = DocumentOptions { client };
+        let options = DocumentOptions::new(client);
         let mut acks = AckTracker::default();
         let document = if content.is_empty() {
             Document::new(&options)
@@ -296,7 +296,7 @@ impl LocalCopy {
         let sent = self.acks.sent();
         *self = Self {
             client,
-            document: Document::new(&DocumentOptions { client }),
+            document: Document::new(&DocumentOptions::new(client)),
             watched: Arc::clone(&self.watched),
             acks: AckTracker::default(),
             state: CopyState::Fresh,

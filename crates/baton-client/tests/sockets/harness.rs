@@ -33,10 +33,8 @@ impl Running {
     }
 
     pub(crate) async fn stored(data: &Path, address: SocketAddr) -> Self {
-        let settings = Settings {
-            drain_over: Span(Duration::from_millis(10)),
-            ..Settings::default()
-        };
+        let mut settings = Settings::default();
+        settings.drain_over = Span(Duration::from_millis(10));
         let log = Log::open_embedded(data, Server::log_options(&settings)).unwrap();
         Self::start(settings, log, address).await
     }

@@ -246,10 +246,8 @@ async fn a_client_whose_edit_was_parked_goes_on_afresh_in_the_same_session() {
 
 #[tokio::test]
 async fn a_name_that_is_none_is_refused_for_good() {
-    let settings = Settings {
-        max_document_name: 8,
-        ..Settings::default()
-    };
+    let mut settings = Settings::default();
+    settings.max_document_name = 8;
     let log = Log::in_memory(LogOptions::default()).unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let running = Running::start(settings, log, address).await;

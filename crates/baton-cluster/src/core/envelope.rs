@@ -90,6 +90,7 @@ pub struct MessageEnvelope {
 /// The stream was written by a newer release or by another program. Nothing was changed; the
 /// reader must not pass over the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EnvelopeError {
     /// The version is not one that this release reads.
     #[error("a stored message has version {0}; this release reads version 1: update this node")]

@@ -133,6 +133,7 @@ impl fmt::Display for SnapshotPlace {
 
 /// Proof of identity that a node shows to the engine.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub enum Login {
     /// None: the servers take every client, or know it by its certificate.
     #[default]

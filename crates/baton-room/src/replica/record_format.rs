@@ -64,6 +64,7 @@ const ERASED: [u8; 2] = [FRAMED, 4];
 
 /// The stored bytes are no record. The store, or a newer Baton, is at fault; nothing changed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RecordError {
     /// Another format.
     #[error(

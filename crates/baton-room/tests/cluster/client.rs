@@ -43,9 +43,7 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(client: u64) -> Self {
         Self {
-            document: Document::new(&DocumentOptions {
-                client: ClientId::new(client).unwrap(),
-            }),
+            document: Document::new(&DocumentOptions::new(ClientId::new(client).unwrap())),
             session: 0,
             token: None,
             at: None,

@@ -40,9 +40,7 @@ const fn seconds(seconds: u64) -> Duration {
 }
 
 fn document(client: u64) -> Document {
-    Document::new(&DocumentOptions {
-        client: ClientId::new(client).unwrap(),
-    })
+    Document::new(&DocumentOptions::new(ClientId::new(client).unwrap()))
 }
 
 #[test]

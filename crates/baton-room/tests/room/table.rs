@@ -409,9 +409,7 @@ impl Peer {
             session: 0,
             token: String::new(),
             resumed: false,
-            document: Document::new(&DocumentOptions {
-                client: ClientId::new(coming.client).unwrap(),
-            }),
+            document: Document::new(&DocumentOptions::new(ClientId::new(coming.client).unwrap())),
         };
         for seen in table.seen.get(&id).cloned().unwrap_or_default() {
             if let Seen::Message(Outgoing::Channel(message)) = seen

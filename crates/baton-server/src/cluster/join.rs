@@ -17,6 +17,7 @@ use crate::config::{ConfigError, OrNone, Settings};
 
 /// The reason for which a server did not join its cluster.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum JoinClusterError {
     /// A setting is wrong.
     #[error(transparent)]

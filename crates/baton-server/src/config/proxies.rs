@@ -72,6 +72,7 @@ impl Proxies {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "command-line", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ProxyHeader {
     /// `X-Forwarded-For: client, proxy`
     XForwardedFor,

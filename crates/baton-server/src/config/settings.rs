@@ -29,8 +29,9 @@ macro_rules! settings {
         $(#[doc = $doc:literal])*
         $name:ident : $ty:ty = $default:expr $(, arg($($arg:tt)*))? ;
     )*) => {
-        /// The settings in force.
+        /// The settings in force. A program changes fields of `Settings::default()`.
         #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[non_exhaustive]
         pub struct Settings {
             $( $(#[doc = $doc])* pub $name: $ty, )*
         }
@@ -45,6 +46,7 @@ macro_rules! settings {
         #[cfg(feature = "command-line")]
         #[derive(Debug, Clone, Default, PartialEq, serde::Deserialize, clap::Args)]
         #[serde(default, deny_unknown_fields)]
+        #[non_exhaustive]
         pub struct PartialSettings {
             $( $(#[doc = $doc])* #[arg(long $(, $($arg)*)?)] pub $name: Option<$ty>, )*
         }

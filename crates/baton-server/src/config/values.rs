@@ -53,6 +53,7 @@ pub enum Switch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "command-line", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum SocketAccess {
     /// The user that runs the server (mode 0600)
     Owner,
@@ -77,6 +78,7 @@ impl SocketAccess {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "command-line", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum TimingProfile {
     /// For the open internet
     Default,
@@ -103,6 +105,7 @@ impl TimingProfile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "command-line", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum DocumentMode {
     /// Locks are advisory: every client may write
     Open,
@@ -136,6 +139,7 @@ impl From<Mode> for DocumentMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "command-line", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum ReadOnlyPolicy {
     /// They are dropped, and their clients are told
     Drop,
@@ -156,6 +160,7 @@ impl From<ReadOnlyPolicy> for ReadOnlyEdits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "command-line", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum EchoMode {
     /// None
     Off,

@@ -24,6 +24,7 @@ const UNKNOWN_EPOCH: u32 = 24 * 60 * 60;
 
 /// One stored document of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StoredDocument {
     /// Name of the document.
     pub name: String,
@@ -54,6 +55,7 @@ impl std::fmt::Display for StoredDocument {
 /// The reason for which a document was not erased. What is stored of it is unchanged, unless the
 /// variant says otherwise; its connections may have been closed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EraseError {
     /// Nothing is stored under that name.
     #[error(

@@ -57,6 +57,7 @@ pub struct MovePlan {
 
 /// The reason for which nothing, or not everything, was moved.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum MoveDocumentsError {
     /// A setting is wrong.
     #[error(transparent)]

@@ -20,6 +20,7 @@ pub enum Carried {
 
 /// The reason for which a document did not arrive.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum NotCarried {
     /// It cannot be read where it is.
     #[error("it cannot be read from the source: {0}")]
@@ -58,6 +59,7 @@ pub enum NotCarried {
 
 /// The result of a move.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct MoveSummary {
     /// Documents of which the target had nothing.
     pub copied: usize,

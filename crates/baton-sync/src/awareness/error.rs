@@ -19,6 +19,7 @@ pub enum AwarenessError {
 
 /// Reason for which a newer state is not taken. Other clients still see the last state that was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AwarenessRefusal {
     /// A state is longer than
     /// [`AwarenessLimits::entry_bytes`](super::AwarenessLimits::entry_bytes).

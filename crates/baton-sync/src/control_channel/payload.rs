@@ -21,6 +21,7 @@ const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Reason for which a payload was not understood. The sender is at fault; nothing changed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ChannelError {
     /// The payload is longer than its limit.
     #[error("the payload has {bytes} bytes, more than {most}")]

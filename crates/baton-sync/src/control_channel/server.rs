@@ -34,6 +34,7 @@ pub struct TimingsMs {
 /// Outcome of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Outcome {
     /// Done: acquired (an offer follows, or the lock is already yours), released, handed on,
     /// cancelled, decided.
@@ -83,6 +84,7 @@ impl fmt::Display for Outcome {
 /// Kind of a fault that the server reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ErrorCode {
     /// A message was not understood, or came at the wrong time.
     Protocol,

@@ -7,6 +7,7 @@ use super::{FencingToken, Paths, User};
 /// Liveness of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum PeerStatus {
     /// It answers in time.
     Online,
@@ -43,6 +44,7 @@ pub struct PeerView {
 /// A right of a session. One without any only reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Right {
     /// Edit the document.
     Write,
@@ -57,6 +59,7 @@ pub enum Right {
 /// Effect of locks in a document.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum LockMode {
     /// Locks are advisory: all sessions may write.
     Open,
@@ -70,6 +73,7 @@ pub enum LockMode {
 /// State of a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum GrantStatus {
     /// Offered to `session`, which has not claimed it yet: no session may write there.
     Offered,
@@ -154,6 +158,7 @@ pub struct LockView {
 /// Cause for which edits were parked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ParkCause {
     /// Their author might not write there at that time.
     Locked,
@@ -166,6 +171,7 @@ pub enum ParkCause {
 /// State of a park.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ParkStatus {
     /// Not decided yet.
     Open,
@@ -210,6 +216,7 @@ pub struct ParkView {
 /// Kind of a part of a text diff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum PartKind {
     /// The text is in both.
     Equal,

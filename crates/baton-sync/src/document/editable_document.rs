@@ -23,17 +23,24 @@ const BEYOND: &str =
 
 /// Options of a document.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct DocumentOptions {
     /// Id under which [`Document::transact`] writes. No other live instance may have it. Default: a
     /// random one.
     pub client: ClientId,
 }
 
+impl DocumentOptions {
+    /// Options of a document that writes under this id.
+    #[must_use]
+    pub const fn new(client: ClientId) -> Self {
+        Self { client }
+    }
+}
+
 impl Default for DocumentOptions {
     fn default() -> Self {
-        Self {
-            client: ClientId::random(),
-        }
+        Self::new(ClientId::random())
     }
 }
 

@@ -6,6 +6,7 @@ use crate::scan::ScanError;
 
 /// An update was not applied. Except for [`ApplyError::Broken`] the document is as before.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ApplyError {
     /// The bytes are unsound. The sender is at fault, and asking again is of no use.
     #[error("unsound update: {0}")]

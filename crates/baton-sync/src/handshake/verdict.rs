@@ -18,6 +18,7 @@ pub enum SyncKind {
 /// Reason for which an update can never be taken. Its sender is at fault; nothing changed. After
 /// the first two, close the connection (4400): its later edits build on this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum HandshakeError {
     /// The bytes are not a sound update.
     #[error("the update was not understood: {0}")]

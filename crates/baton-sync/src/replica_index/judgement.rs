@@ -69,6 +69,7 @@ pub struct Gain {
 
 /// Why an update can never be applied. Nothing that Yjs or yrs makes is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The parent that a block names is not a shared type.
     #[error("the parent {}:{} is not a shared type", parent.client, parent.clock)]

@@ -14,6 +14,7 @@ use crate::state_vector::ClientId;
 
 /// The changes that updates would make cannot be shown. The document is as before.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TextDiffError {
     /// The updates cannot be applied to this document as it is.
     #[error("the edits cannot be applied to the document as it is: {0}")]

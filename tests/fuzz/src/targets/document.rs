@@ -16,9 +16,7 @@ use super::invented;
 use super::script::Script;
 
 pub(super) fn document() -> Document {
-    Document::new(&DocumentOptions {
-        client: ClientId::MAX,
-    })
+    Document::new(&DocumentOptions::new(ClientId::MAX))
 }
 
 /// Bytes alone, without a document.
@@ -155,9 +153,7 @@ impl Subject {
                     same_as_yrs(&self.document);
                 }
             }
-            Err(error @ (ApplyError::Undecodable(_) | ApplyError::Broken(_))) => {
-                panic!("{error}: {update:?}");
-            }
+            Err(error) => panic!("{error}: {update:?}"),
         }
     }
 
@@ -194,9 +190,7 @@ impl Subject {
     /// What is stored is loaded again, and is the same.
     fn reload(&mut self) {
         let stored = self.document.snapshot().unwrap();
-        let options = DocumentOptions {
-            client: ClientId::MAX,
-        };
+        let options = DocumentOptions::new(ClientId::MAX);
         let load = |stored: &[u8]| Document::load(stored, &options).unwrap();
         let loaded = load(&stored);
         same_as_yrs(&loaded);

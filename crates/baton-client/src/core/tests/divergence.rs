@@ -84,7 +84,7 @@ fn a_copy_whose_edit_was_parked_is_kept_and_the_session_goes_on_with_a_fresh_one
     // The difference has only the edits that the document lacks.
     let mut theirs = baton_sync::Document::load(
         &script.document.snapshot().unwrap(),
-        &baton_sync::DocumentOptions { client: old },
+        &baton_sync::DocumentOptions::new(old),
     )
     .unwrap();
     theirs.apply(&draft.difference).unwrap();

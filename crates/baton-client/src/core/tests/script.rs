@@ -103,9 +103,7 @@ impl Script {
             monotonic: Duration::from_secs(100),
             wall: Duration::from_secs(1_800_000_000),
         };
-        let of = DocumentOptions {
-            client: ClientId::from(9),
-        };
+        let of = DocumentOptions::new(ClientId::from(9));
         Self {
             core: ClientCore::new(options, ClientId::from(1), 42, now).unwrap(),
             now,

@@ -62,9 +62,7 @@ impl Person {
             connection: None,
             resume: None,
             fences: Vec::new(),
-            document: Document::new(&DocumentOptions {
-                client: ClientId::new(id).unwrap(),
-            }),
+            document: Document::new(&DocumentOptions::new(ClientId::new(id).unwrap())),
             sent: Vec::new(),
             saved: 0,
             statuses: 0,
