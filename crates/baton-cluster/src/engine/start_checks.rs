@@ -25,7 +25,8 @@ const MESSAGE_OVERHEAD: usize = 4 << 10;
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Checks servers and streams, and creates the streams that are missing. Asks again while the
-/// engine cannot answer yet or has too few servers, which may be starting, too: [`EngineOptions::start_timeout`] at most.
+/// engine cannot answer yet or has too few servers, which may be starting, too:
+/// [`EngineOptions::start_timeout`] at most.
 pub(crate) async fn run(
     connection: &Connection,
     bucket: Option<&BucketSnapshots>,

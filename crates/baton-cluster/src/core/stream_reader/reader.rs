@@ -16,15 +16,15 @@ use super::delivery_journal::DeliveryJournal;
 use super::mode::{Mode, Suspicion};
 use super::options::{ConsumerScope, ReaderOptions, ReaderOutput};
 
-/// Delivered messages that a consumer brings again. One of them alone could be the same although the
-/// end before it was lost: its node sends it again, and it may get the sequence that it had.
+/// Delivered messages that a consumer brings again. One of them alone could be the same although
+/// the end before it was lost: its node sends it again, and it may get the sequence that it had.
 const OVERLAP: u64 = 64;
 
 /// Delivers all messages of one stream in order, without a gap.
 ///
 /// A consumer numbers what it sends, so a lost message shows in the next one, and the reader reads
-/// again from the last ones that were delivered. Sequences of the stream may leave numbers out only where
-/// messages were purged.
+/// again from the last ones that were delivered. Sequences of the stream may leave numbers out only
+/// where messages were purged.
 ///
 /// Only an own acknowledgement decides that the stream has lost its end: each other answer may come
 /// from a server that is behind.
