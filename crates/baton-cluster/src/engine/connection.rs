@@ -53,6 +53,8 @@ pub(crate) struct Connection {
 struct Undecided {
     /// The first question of those that were not decided since the last decision.
     since: Option<Instant>,
+    /// The losses of the connection until then.
+    losses: u64,
 }
 
 /// Number of times that the connection to a server was lost.
@@ -63,9 +65,13 @@ impl Undecided {
         self.since = None;
     }
 
-    /// Takes note of a question without a decision. Returns true if the server is to be left; then
-    /// the next one has as much time.
-    fn undecided(&mut self, asked: Instant, now: Instant) -> bool {
+    /// Takes note of a question without a decision, and of the number of losses. Returns true if
+    /// the server is to be left. The next one has as much time, also if the connection was lost.
+    fn undecided(&mut self, asked: Instant, now: Instant, losses: u64) -> bool {
+        if self.losses != losses {
+            self.losses = losses;
+            self.since = Some(now);
+        }
         let since = *self.since.get_or_insert(asked);
         let leaves = now.saturating_duration_since(since) >= UNDECIDED_AT_MOST;
         if leaves {
@@ -102,7 +108,11 @@ impl Connection {
     /// Takes note that something that was asked at this time was not decided, and tries another
     /// server if that has gone on for long.
     pub(crate) async fn undecided(&self, asked: Instant) {
-        let leaves = self.undecided.lock().undecided(asked, Instant::now());
+        let losses = *self.losses.borrow();
+        let leaves = self
+            .undecided
+            .lock()
+            .undecided(asked, Instant::now(), losses);
         if leaves {
             tracing::warn!("the server of the engine decides nothing: trying another one");
             // It fails only if the connection is closed for good.
@@ -288,17 +298,21 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut undecided = Undecided::default();
-        assert!(!undecided.undecided(at(0), at(5)));
+        assert!(!undecided.undecided(at(0), at(5), 0));
         undecided.decided();
         assert!(
-            !undecided.undecided(at(6), at(11)),
+            !undecided.undecided(at(6), at(11), 0),
             "one was decided between"
         );
-        assert!(undecided.undecided(at(7), at(12)), "none since second 6");
+        assert!(undecided.undecided(at(7), at(12), 0), "none since second 6");
         assert!(
-            !undecided.undecided(at(8), at(13)),
+            !undecided.undecided(at(8), at(13), 0),
             "the next one has its time"
         );
-        assert!(undecided.undecided(at(13), at(18)));
+        assert!(undecided.undecided(at(13), at(18), 0));
+        // The connection was lost by itself meanwhile: the next server is not left for that.
+        assert!(!undecided.undecided(at(19), at(25), 1));
+        assert!(!undecided.undecided(at(25), at(30), 1));
+        assert!(undecided.undecided(at(30), at(31), 1));
     }
 }
