@@ -7,9 +7,10 @@ use baton_room::{ConnectionId, Departure, Ending, HostId, Incoming, Outgoing, Sy
 use baton_sync::control_channel::{
     ClientMessage, FencingToken, GrantStatus, Paths, Resume, ServerMessage, User,
 };
-use baton_sync::document::yrs::{Text, WriteTxn};
+use baton_sync::document::yrs::{Map, Out, Text, TextPrelim, WriteTxn};
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::{ClientId, StateVector};
+use baton_testkit::Random;
 use bytes::Bytes;
 
 use crate::cluster::Cluster;
@@ -149,6 +150,61 @@ impl Client {
         if self.at.is_some() {
             self.sync(cluster, SyncKind::Update, update.unwrap());
         }
+    }
+
+    /// Writes or deletes something, anywhere in a text, in a map or in a text in a map.
+    pub(crate) fn edits(&mut self, cluster: &mut Cluster, root: &str, random: &mut Random) {
+        let what = random.below(8);
+        let at = random.below(1_000);
+        let (_, update) = self
+            .document
+            .transact(|txn| {
+                let text = txn.get_or_insert_text(root);
+                let map = txn.get_or_insert_map("m");
+                let place = |length: u32| u32::try_from(at).unwrap_or_default() % (length + 1);
+                let inner = match map.get(txn, "k") {
+                    Some(Out::YText(inner)) => Some(inner),
+                    _ => None,
+                };
+                let length = text.len(txn);
+                match (what, inner) {
+                    (0 | 1, _) if length > 3 => {
+                        text.remove_range(txn, place(length - 3), 3);
+                    }
+                    (2, Some(inner)) => inner.insert(txn, place(inner.len(txn)), "inner"),
+                    (3, Some(_)) if at < 300 => {
+                        map.remove(txn, "k");
+                    }
+                    (2 | 3, _) => {
+                        map.insert(txn, "k", TextPrelim::new("new"));
+                    }
+                    (4, _) => {
+                        map.insert(txn, "v", f64::from(place(100)));
+                    }
+                    _ => text.insert(txn, place(length), "word"),
+                }
+            })
+            .unwrap();
+        if self.at.is_some()
+            && let Some(update) = update
+        {
+            self.sync(cluster, SyncKind::Update, update);
+        }
+    }
+
+    /// Goes on with a fresh copy under another client id, as of a client whose edit was parked.
+    pub(crate) fn goes_afresh(&mut self, id: u64) {
+        self.document = Document::new(&DocumentOptions::new(ClientId::new(id).unwrap()));
+    }
+
+    pub(crate) fn decides(&self, cluster: &mut Cluster, id: u64, random: &mut Random) {
+        let nonce = 9;
+        let message = match random.below(4) {
+            0 | 1 => ClientMessage::MergePark { nonce, id },
+            2 => ClientMessage::DiscardPark { nonce, id },
+            _ => ClientMessage::RecoverPark { nonce, id },
+        };
+        self.say(cluster, &message);
     }
 
     pub(crate) fn acquires(&self, cluster: &mut Cluster, root: &str) {

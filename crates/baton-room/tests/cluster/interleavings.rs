@@ -51,7 +51,11 @@ impl World {
             58..70 if client.at.is_some() => {
                 self.typed += 1;
                 let root = *random.pick(&["a", "b"]);
-                client.types(cluster, root, &format!("{} ", self.typed));
+                if random.chance(50) {
+                    client.types(cluster, root, &format!("{} ", self.typed));
+                } else {
+                    client.edits(cluster, root, random);
+                }
             }
             58..70 => {
                 let host = random.below(cluster.hosts.len());
@@ -72,6 +76,21 @@ impl World {
             }
             84..86 if client.at.is_some() => {
                 // It moves, and its old host does not know.
+                let host = random.below(cluster.hosts.len());
+                client.connect(cluster, host);
+            }
+            86 | 87 if client.is_welcome() => {
+                let parks = cluster.hosts[0].room.state().parks();
+                let parks: Vec<u64> = parks.map(|park| park.id).collect();
+                if !parks.is_empty() {
+                    let id = *random.pick(&parks);
+                    client.decides(cluster, id, random);
+                }
+            }
+            88 if client.is_welcome() && random.chance(40) => {
+                client.drops(cluster, Departure::Dropped);
+                self.typed += 1;
+                client.goes_afresh(1_000 + u64::from(self.typed));
                 let host = random.below(cluster.hosts.len());
                 client.connect(cluster, host);
             }
