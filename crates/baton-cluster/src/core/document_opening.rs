@@ -136,6 +136,11 @@ enum Stage {
         at: StreamPosition,
         needed: bool,
     },
+    /// All is known but what is delivered until the effect is taken.
+    Ready {
+        tail: Vec<Delivered>,
+        snapshot: Option<Box<SnapshotEnvelope>>,
+    },
     Opened,
 }
 
@@ -224,7 +229,7 @@ impl DocumentOpening {
         };
         let tail = tail.to_vec();
         if self.unread {
-            self.open(&tail, None);
+            self.ready(tail, None);
             return;
         }
         match self.newest_mark(&tail) {
@@ -250,7 +255,7 @@ impl DocumentOpening {
         let tail = std::mem::take(tail);
         match newest {
             Some(newest) => self.fetch(tail, newest, false, now),
-            None => self.open(&tail, None),
+            None => self.ready(tail, None),
         }
     }
 
@@ -266,7 +271,7 @@ impl DocumentOpening {
         match snapshot {
             FetchedSnapshot::Whole(snapshot) if snapshot.position == position => {
                 let tail = std::mem::take(tail);
-                self.open(&tail, Some(*snapshot));
+                self.ready(tail, Some(snapshot));
             }
             // The read again is due at the time that `fetch` has set.
             FetchedSnapshot::Missing if needed => self.missed += 1,
@@ -310,14 +315,29 @@ impl DocumentOpening {
                 Stage::Reading { .. } => self.read_tail(now),
                 Stage::Listing { tail } => self.list(tail, now),
                 Stage::Fetching { tail, at, needed } => self.fetch(tail, at, needed, now),
-                stage @ (Stage::Marking | Stage::Opened) => self.stage = stage,
+                stage @ (Stage::Marking | Stage::Ready { .. } | Stage::Opened) => {
+                    self.stage = stage;
+                }
             }
         }
     }
 
-    /// Returns the next effect.
+    /// Returns the next effect. An opened document is made when it is taken, so that it has all
+    /// that was delivered until then; from then on its feed takes what is delivered.
     pub fn next_output(&mut self) -> Option<OpeningOutput> {
-        self.outputs.pop_front()
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        match std::mem::replace(&mut self.stage, Stage::Opened) {
+            Stage::Ready { tail, snapshot } => {
+                let opened = self.opened(&tail, snapshot.map(|snapshot| *snapshot));
+                Some(OpeningOutput::Opened(Box::new(opened)))
+            }
+            stage => {
+                self.stage = stage;
+                None
+            }
+        }
     }
 
     fn newest_mark(&self, tail: &[Delivered]) -> Option<StreamPosition> {
@@ -351,19 +371,23 @@ impl DocumentOpening {
         self.outputs.push_back(OpeningOutput::FetchSnapshot(at));
     }
 
-    fn open(&mut self, tail: &[Delivered], snapshot: Option<SnapshotEnvelope>) {
+    fn ready(&mut self, tail: Vec<Delivered>, snapshot: Option<Box<SnapshotEnvelope>>) {
+        self.stage = Stage::Ready { tail, snapshot };
+    }
+
+    fn opened(&self, tail: &[Delivered], snapshot: Option<SnapshotEnvelope>) -> OpenedDocument {
         let mut feed = DocumentFeed::new(self.history.clone(), snapshot.as_ref());
         let marked_at = self.marked_at.unwrap_or(0);
         let before = tail.iter().filter(|message| message.sequence <= marked_at);
         let messages = before.chain(&self.buffer);
         let tail = messages.filter_map(|message| feed.take(message)).collect();
-        let opened = OpenedDocument {
+        OpenedDocument {
             snapshot,
             tail,
             feed,
-        };
-        self.stage = Stage::Opened;
-        self.outputs
-            .push_back(OpeningOutput::Opened(Box::new(opened)));
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;
