@@ -76,7 +76,6 @@ settings! {
     tls_key: OrNone<String> = OrNone::default();
     /// Folder of the embedded store; created if it does not exist
     data: PathBuf = PathBuf::from("data");
-
     /// Servers of a cluster's engine, like nats://a:4222,b,c, or none: the store is embedded
     cluster: EngineServers = EngineServers::default(), arg(hide_env_values = true);
     /// File with the credentials for the engine, as nsc writes it, or none
@@ -103,7 +102,6 @@ settings! {
     lease: Span = Span(Duration::from_secs(15));
     /// Time after that until it is lost, and its sessions are without a connection
     lease_grace: Span = Span(Duration::from_secs(5));
-
     /// Decides who may do what: none (all clients), jwt (signed tokens), webhook (another service)
     auth: AuthMode = AuthMode::None;
     /// Listen with auth = none where other machines can reach it: all may write every document
