@@ -436,7 +436,8 @@ impl Node {
         self.drive(now);
     }
 
-    pub(crate) fn reply(&mut self, reply: Reply, now: Time) {
+    /// Takes an answer or a message. The effects are carried out with the last one of a step.
+    pub(crate) fn reply(&mut self, reply: Reply, is_last: bool, now: Time) {
         match reply {
             Reply::Batch {
                 stream,
@@ -527,7 +528,9 @@ impl Node {
                 reader.received(generation, number, sequence, subject, &payload, now);
             }
         }
-        self.drive(now);
+        if is_last {
+            self.drive(now);
+        }
     }
 
     fn lease_shown(&mut self, change: Change, now: Time) {

@@ -26,6 +26,9 @@ const HEALING: Duration = Duration::from_secs(60);
 /// Time in which all documents are opened on all nodes.
 const REOPENING: Duration = Duration::from_secs(15);
 
+/// Time within which messages that follow an input are one step with it.
+const STEP: Duration = Duration::from_millis(1);
+
 /// Shortest time after which a node may be called lost.
 const LEAST_LAPSE: Duration = Duration::from_secs(20);
 
@@ -324,6 +327,24 @@ impl World {
         self.with_node(node, |_, _| {});
     }
 
+    /// Returns true if a message to this node comes next, and soon: a shell takes all messages that
+    /// are there in one step with what woke it.
+    fn is_message_next(&self, node: usize, boot: BootId) -> bool {
+        let Some(Reverse((time, order))) = self.queue.peek() else {
+            return false;
+        };
+        let is_message = |event: &Event| match event {
+            Event::Reply {
+                node: to,
+                boot: of,
+                epoch,
+                reply: Reply::Message { .. },
+            } => (*to, *of, *epoch) == (node, boot, self.epoch),
+            _ => false,
+        };
+        *time <= self.now + STEP && self.events.get(order).is_some_and(is_message)
+    }
+
     /// Lets a node act, and takes what comes of it.
     fn with_node<T>(&mut self, node: usize, act: impl FnOnce(&mut Node, Time) -> T) -> Option<T> {
         let now = self.now;
@@ -374,7 +395,8 @@ impl World {
             } => {
                 let lost = epoch != self.epoch && !matches!(reply, Reply::Lease(_));
                 if self.places[node].boot == boot && !lost {
-                    self.with_node(node, |node, now| node.reply(reply, now));
+                    let is_last = !self.is_message_next(node, boot);
+                    self.with_node(node, |node, now| node.reply(reply, is_last, now));
                 }
             }
             Event::Timer { node } => {
