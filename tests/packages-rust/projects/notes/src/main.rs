@@ -13,7 +13,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::spawn;
 
 use baton_sync::yrs::{GetString, ReadTxn, Text, WriteTxn};
-use baton_sync::{Broken, ClientId, Document, DocumentOptions, LineId, SyncPeer, SyncPeerOutput};
+use baton_sync::{Broken, Document, DocumentOptions, LineId, SyncPeer, SyncPeerOutput};
 
 /// Longest frame that is read, in bytes.
 const MAX_FRAME: u32 = 16 << 20;
@@ -52,9 +52,7 @@ fn listen(line: TcpStream, id: LineId, tell: Sender<News>) {
 }
 
 fn load(file: &str) -> Result<Document, Box<dyn Error>> {
-    let options = DocumentOptions {
-        client: ClientId::random(),
-    };
+    let options = DocumentOptions::default();
     match fs::read(file) {
         Ok(snapshot) => Ok(Document::load(&snapshot, &options)?),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Document::new(&options)),
