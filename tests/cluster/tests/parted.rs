@@ -10,8 +10,9 @@ use tokio::time::sleep;
 /// Time for which the engine is parted.
 const PARTED: Duration = Duration::from_secs(50);
 
-/// A node may try the same server again before another one; and an election takes up to 11 s.
-const ELSEWHERE: Duration = Duration::from_secs(40);
+/// A node may try the same server again before another one, 6 s each time; and an election takes up
+/// to 11 s. One that stays has its edits saved when the engine is joined again.
+const ELSEWHERE: Duration = Duration::from_secs(46);
 
 /// A node stayed with the server that it was connected to as long as that answered its pings. If
 /// that server was parted from the others, nothing of the node was saved, and no document was
@@ -48,10 +49,18 @@ async fn a_node_leaves_an_engine_that_is_parted_from_the_others() {
     });
     let seen = seen.expect("documents that can be opened");
     eprintln!("{connected:?}: {seen:?}");
-    assert_eq!(seen.saved, seen.sent, "{seen:?}");
+    // A node that was cut off for longer than its lease closes its connections; these writers do
+    // not come again.
+    assert!(seen.saved == seen.sent || seen.closed > 0, "{seen:?}");
     let pause = Duration::from_secs_f64(seen.longest_pause / 1000.0);
     assert!(pause < ELSEWHERE, "nothing is saved for {pause:?}");
     engines.are_ready().await.expect("they are one again");
+    let afterwards = Saves {
+        time: Duration::from_secs(2),
+        ..load
+    };
+    let seen = afterwards.run(&targets).await.expect("documents");
+    assert_eq!((seen.saved, seen.closed), (seen.sent, 0), "{seen:?}");
     nodes.stop().await;
     engines.stop().await.expect("they end");
 }
