@@ -15,7 +15,7 @@ use crate::tally::Tally;
 use crate::trouble::{Done, Trouble};
 
 /// The libraries that other programs are built with.
-const LIBRARIES: [&str; 9] = [
+pub(crate) const LIBRARIES: [&str; 9] = [
     "baton-auth",
     "baton-client",
     "baton-cluster",
@@ -48,6 +48,7 @@ pub(crate) fn write(place: &Place) -> Done {
 pub(crate) fn check(place: &Place) -> Result<Tally, Trouble> {
     let mut tally = Tally::default();
     for (name, listing) in listings(place)? {
+        // Of a library without a file all items are new.
         let written = fs::read_to_string(file_of(place, name)).unwrap_or_default();
         if written == listing {
             tally += Tally::PASSED;

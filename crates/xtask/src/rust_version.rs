@@ -9,7 +9,7 @@ use crate::trouble::{Done, Trouble};
 /// Succeeds with the Rust that is promised, and not with a later one.
 pub(crate) fn ensure_promised(place: &Place) -> Done {
     let promised = promised_rust(place)?;
-    let version = run::answer(place.command("rustc").arg("--version")).unwrap_or_default();
+    let version = present_rust(place)?;
     if is_release(&version, &promised) {
         return Ok(());
     }
@@ -17,6 +17,12 @@ pub(crate) fn ensure_promised(place: &Place) -> Done {
         format!("this needs Rust {promised}, and this is {}", version.trim()),
         format!("`rustup toolchain install {promised}`, then `cargo +{promised} xtask ...`"),
     ))
+}
+
+/// Returns what the compiler that builds all of this says of itself.
+fn present_rust(place: &Place) -> Result<String, Trouble> {
+    run::answer(place.command("rustc").arg("--version"))
+        .ok_or_else(|| Trouble::failed("rustc does not say its version"))
 }
 
 /// The oldest Rust that is promised, as the workspace says.
@@ -33,7 +39,7 @@ fn promised_rust(place: &Place) -> Result<String, Trouble> {
 /// Checks the workspace with the oldest Rust that is promised.
 pub(crate) fn msrv(place: &Place) -> Result<Tally, Trouble> {
     let promised = &promised_rust(place)?;
-    let version = run::answer(place.command("rustc").arg("--version")).unwrap_or_default();
+    let version = present_rust(place)?;
     if is_release(&version, promised) {
         println!("Rust {promised} is promised, and is what built all of this");
         return Ok(Tally::PASSED);
@@ -56,7 +62,7 @@ pub(crate) fn msrv(place: &Place) -> Result<Tally, Trouble> {
     .map(|()| Tally::PASSED)
 }
 
-/// Whether `rustc 1.95.0 (59807616e 2026-04-14)` is a release of `1.95`.
+/// Returns true if a version like `rustc 1.95.0 (59807616e 2026-04-14)` is a release of `1.95`.
 fn is_release(version: &str, promised: &str) -> bool {
     version
         .strip_prefix("rustc ")

@@ -25,20 +25,8 @@ use crate::trouble::{Done, Trouble};
 /// Installed in CI when it is not there; elsewhere any version will do.
 const CARGO_DENY: &str = "0.20.2";
 
-/// The crates that are published, those of the tests among them that `baton-lab` needs.
-const PUBLISHED: [&str; 11] = [
-    "baton-auth",
-    "baton-client",
-    "baton-cluster",
-    "baton-lab",
-    "baton-log",
-    "baton-presence",
-    "baton-room",
-    "baton-server",
-    "baton-sim",
-    "baton-sync",
-    "baton-testkit",
-];
+/// The crates of the tests that `baton-lab` needs, which are published with the libraries.
+const OF_THE_LAB: [&str; 2] = ["baton-sim", "baton-testkit"];
 
 struct Step {
     name: &'static str,
@@ -244,7 +232,7 @@ fn deny(place: &Place) -> Result<Tally, Trouble> {
 }
 
 fn crates(place: &Place) -> Result<Tally, Trouble> {
-    packed_crates::test(place, &PUBLISHED)
+    packed_crates::test(place, &[&public_api::LIBRARIES[..], &OF_THE_LAB].concat())
 }
 
 fn rust_tests(place: &Place) -> Result<Tally, Trouble> {
@@ -295,8 +283,8 @@ fn component(place: &Place, subcommand: &str, component: &str) -> Done {
     ))
 }
 
-/// Where a tool of cargo is. In CI it is built when it is not there, which takes about three minutes on two cores for
-/// cargo-deny, and lands in the target folder.
+/// Returns the program of a tool of cargo. In CI it is built when it is not there, which takes about
+/// three minutes on two cores for cargo-deny, and lands in the target folder.
 pub(crate) fn tool(place: &Place, name: &str, version: &str) -> Result<PathBuf, Trouble> {
     let own = place.tools().join("bin").join(name);
     if let Some(found) = on_path(name).or_else(|| own.is_file().then(|| own.clone())) {
