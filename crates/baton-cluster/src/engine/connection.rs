@@ -1,15 +1,14 @@
-//! The connection of a node to the engine's servers: connecting, and asking JetStream's interface.
+//! The connection of a node to the engine's servers: asking JetStream's interface, and leaving a server.
 //!
 //! One connection carries everything of a node. It reconnects by itself, to any of the servers. A
 //! server that lives and is parted from the others answers pings, but stores nothing: it is left.
 
 use std::future::IntoFuture;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, Context};
-use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, HeaderMap};
+use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -17,26 +16,21 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::connect::connect;
 use super::error::EngineError;
-use super::options::{EngineOptions, Login};
-
-/// Longest pause between two attempts to reach a server.
-const RECONNECT_AT_MOST: Duration = Duration::from_secs(1);
-
-/// Time for a server to say hello. One whose process stands still takes connections and says
-/// nothing, and may be tried first.
-const GREETS_WITHIN: Duration = Duration::from_secs(2);
-
-/// Pause between two attempts to connect at the start.
-const CONNECT_AGAIN: Duration = Duration::from_millis(500);
-
-/// Interval at which a silent server is asked for a sign of life. After two that it does not answer
-/// the next server is tried.
-const PING_INTERVAL: Duration = Duration::from_secs(2);
+use super::options::EngineOptions;
 
 /// Time without a decision of the engine after which a server is left that is alive. Most
 /// elections are shorter; in a longer one another server is as good.
 const UNDECIDED_AT_MOST: Duration = Duration::from_secs(6);
+
+/// Connections that are made, at most, to find another server than the one that is left: the
+/// library takes any of those that are not known to be gone, also the same one.
+const OTHERS_TRIED: u32 = 8;
+
+/// Interval at which it is looked whether the library has connected again: its event comes before
+/// what the new server said of itself.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A node's connection to the engine. Clones share it.
 #[derive(Clone, Debug)]
@@ -115,9 +109,36 @@ impl Connection {
             .undecided(asked, Instant::now(), losses);
         if leaves {
             tracing::warn!("the server of the engine decides nothing: trying another one");
-            // It fails only if the connection is closed for good.
-            let _ = self.client.force_reconnect().await;
+            self.leave_server().await;
         }
+    }
+
+    /// Connects to another server, if there is one that answers, and to the same one otherwise.
+    /// Takes no longer than that server then has for its first decision.
+    async fn leave_server(&self) {
+        let left = self.client.server_info().server_id;
+        let elsewhere = async {
+            for _ in 0..OTHERS_TRIED {
+                let connection = self.client.server_info().client_id;
+                if self.client.force_reconnect().await.is_err() {
+                    // The connection is closed for good.
+                    return;
+                }
+                let info = loop {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    let info = self.client.server_info();
+                    if info.server_id != left || info.client_id != connection {
+                        break info;
+                    }
+                };
+                if info.server_id != left {
+                    tracing::info!(server = %info.server_name, "another server of the engine");
+                    return;
+                }
+            }
+        };
+        // No server is there: the library tries them all until one comes.
+        let _ = tokio::time::timeout(UNDECIDED_AT_MOST, elsewhere).await;
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -191,106 +212,68 @@ impl Connection {
     }
 }
 
-/// Connects, and waits for servers that are started at the same time as this node.
-async fn connect(
-    options: &EngineOptions,
-    lost: &Arc<watch::Sender<u64>>,
-) -> Result<Client, EngineError> {
-    let until = Instant::now() + options.start_timeout;
-    loop {
-        let lost = lost.clone();
-        let attempt = connect_options(options).await?;
-        let attempt = attempt.event_callback(move |event| report(event, lost.clone()));
-        let connecting = attempt.connect(options.servers.addresses().to_vec());
-        let failed = match tokio::time::timeout_at(until, connecting).await {
-            Ok(Ok(client)) => return Ok(client),
-            Ok(Err(error)) => connect_error(&error, options.servers.to_string()),
-            Err(_) => EngineError::Unreachable {
-                servers: options.servers.to_string(),
-                reason: "it took too long".to_owned(),
-            },
-        };
-        if !failed.is_passing() || Instant::now() + CONNECT_AGAIN >= until {
-            return Err(failed);
-        }
-        tracing::info!(error = %failed, "waiting for the engine");
-        tokio::time::sleep(CONNECT_AGAIN).await;
-    }
-}
-
-async fn connect_options(options: &EngineOptions) -> Result<ConnectOptions, EngineError> {
-    let mut connect = ConnectOptions::new()
-        .name(format!("baton {}", options.prefix))
-        .ping_interval(PING_INTERVAL)
-        .connection_timeout(GREETS_WITHIN.min(options.answer_timeout))
-        .request_timeout(Some(options.answer_timeout))
-        .reconnect_delay_callback(|attempts| {
-            let steps = u32::try_from(attempts).unwrap_or(u32::MAX);
-            RECONNECT_AT_MOST.min(Duration::from_millis(50).saturating_mul(steps))
-        });
-    if options.servers.requires_tls() {
-        connect = connect.require_tls(true);
-    }
-    if let Some(file) = &options.ca_file {
-        readable(file)?;
-        connect = connect.add_root_certificates(file.clone());
-    }
-    if let Some((certificate, key)) = &options.client_certificate {
-        readable(certificate)?;
-        readable(key)?;
-        connect = connect.add_client_certificate(certificate.clone(), key.clone());
-    }
-    Ok(match &options.login {
-        Login::Anonymous => connect,
-        Login::User { name, password } => connect.user_and_password(name.clone(), password.clone()),
-        Login::Token(token) => connect.token(token.clone()),
-        Login::CredentialsFile(file) => {
-            readable(file)?;
-            let path = file.clone();
-            let read = connect.credentials_file(&path).await;
-            read.map_err(|_| EngineError::Configuration {
-                what: format!("{} is no credentials file of NATS", file.display()),
-            })?
-        }
-    })
-}
-
-/// Checks early that a file can be read: the error of a failed connection would not name it.
-fn readable(file: &Path) -> Result<(), EngineError> {
-    match std::fs::File::open(file) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(EngineError::Configuration {
-            what: format!("{} cannot be read ({error})", file.display()),
-        }),
-    }
-}
-
-fn connect_error(error: &ConnectError, servers: String) -> EngineError {
-    match error.kind() {
-        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
-            EngineError::Unauthorized { servers }
-        }
-        _ => EngineError::Unreachable {
-            servers,
-            reason: error.to_string(),
-        },
-    }
-}
-
-async fn report(event: Event, lost: Arc<watch::Sender<u64>>) {
-    match event {
-        Event::Connected => tracing::info!("connected to the engine"),
-        Event::Disconnected => {
-            tracing::warn!("the connection to the engine is lost");
-            lost.send_modify(|losses| *losses += 1);
-        }
-        other => tracing::debug!(event = %other, "the engine's connection reports"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    /// A server that greets under its name and answers pings, and decides nothing. Returns its
+    /// address.
+    async fn greeter(name: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        tokio::spawn(async move {
+            for connection in 1_u64.. {
+                let (stream, _) = listener.accept().await.expect("a connection");
+                let (read, mut write) = stream.into_split();
+                let info = serde_json::json!({
+                    "server_id": name, "server_name": name, "version": "2.12.0", "proto": 1,
+                    "host": "127.0.0.1", "port": address.port(), "headers": true,
+                    "max_payload": 1_048_576, "client_id": connection,
+                });
+                tokio::spawn(async move {
+                    write
+                        .write_all(format!("INFO {info}\r\n").as_bytes())
+                        .await?;
+                    let mut lines = BufReader::new(read).lines();
+                    while let Some(line) = lines.next_line().await? {
+                        if line.starts_with("PING") {
+                            write.write_all(b"PONG\r\n").await?;
+                        }
+                    }
+                    std::io::Result::Ok(())
+                });
+            }
+        });
+        format!("nats://{address}")
+    }
+
+    /// One of three reconnections was to the server that had been left, which has six seconds then.
+    #[tokio::test]
+    async fn a_server_that_is_left_is_not_taken_again() {
+        let servers = [greeter("A").await, greeter("B").await, greeter("C").await];
+        let options = EngineOptions::new(servers.join(",").parse().expect("addresses"));
+        let connection = Connection::open(options).await.expect("a server");
+        let mut left = connection.client.server_info().server_id;
+        for _ in 0..20 {
+            connection.leave_server().await;
+            let taken = connection.client.server_info().server_id;
+            assert_ne!(taken, left);
+            left = taken;
+        }
+    }
+
+    /// An engine of one server is connected to again.
+    #[tokio::test]
+    async fn the_only_server_is_taken_again() {
+        let options = EngineOptions::new(greeter("A").await.parse().expect("an address"));
+        let connection = Connection::open(options).await.expect("a server");
+        connection.leave_server().await;
+        let flushed = connection.client.flush().await;
+        flushed.expect("it is connected");
+    }
 
     /// A node stayed with the server that it was connected to as long as that answered its pings.
     #[test]

@@ -25,6 +25,7 @@
 
 mod append;
 mod bucket;
+mod connect;
 mod connection;
 mod consumer;
 mod delivery;
