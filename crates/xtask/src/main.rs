@@ -16,7 +16,7 @@
 //! | `pinned_wheel` | programs in packages of PyPI, pinned by their hashes |
 //! | `node` | npm and node: what they must do, only when they must |
 //! | `python` | packages for Python, in a folder of the checkout |
-//! | `steps` | `test` |
+//! | `steps`, `second_lane` | `test`, and its steps that run beside the others |
 //! | `public_api` | `api`, and that step of `test` |
 //! | `rust_version` | the Rust that is promised, and the step of `test` that checks with it |
 //! | `packed_crates` | the step of `test` that builds empty projects from packed crates |
@@ -51,6 +51,7 @@ mod python;
 mod run;
 mod rust_version;
 mod s3_server;
+mod second_lane;
 mod servers;
 mod soak;
 mod steps;
@@ -85,10 +86,11 @@ The project's own commands:
   cargo xtask cluster scale [--seed 7]
       The arithmetic of docs/scale.md.
 
-  cargo xtask test [--only NAME]
+  cargo xtask test [--only NAME,NAME]
       Everything that must hold before a change goes in. NAME is one of:
       fmt, web, clippy, doc, api, semver, deny, test, three-nodes, doctest, node, python, proxies,
       browser, packages, crates, cluster, cluster-pages, msrv.
+      Without a name python, proxies and cluster run beside the last ones, and are told at the end.
       With BATON_WHOLE=1, packages and crates also try the newest versions of what they depend on.
       The last line says `N passed, N failed, N skipped`. A missing program is a skip;
       with CI=true it is installed, or else a failure.
@@ -183,7 +185,7 @@ fn only(rest: &[String]) -> Result<Option<&str>, Trouble> {
     match rest {
         [] => Ok(None),
         [flag, name] if flag == "--only" => Ok(Some(name)),
-        _ => Err(Trouble::usage("test takes nothing, or `--only NAME`")),
+        _ => Err(Trouble::usage("test takes nothing, or `--only NAME,NAME`")),
     }
 }
 

@@ -6,7 +6,9 @@
 //! twice. All cargo steps select the whole workspace, so that features, and with them the compiled dependencies, are
 //! shared between them.
 
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::thread;
 use std::time::Instant;
 
 use crate::binary;
@@ -18,6 +20,7 @@ use crate::place::{Mode, Place, on_path};
 use crate::public_api;
 use crate::run;
 use crate::rust_version;
+use crate::second_lane::SecondLane;
 use crate::tally::{Runner, Tally};
 use crate::three_nodes;
 use crate::trouble::{Done, Trouble};
@@ -132,23 +135,24 @@ const STEPS: [Step; 19] = [
     },
 ];
 
-/// Runs all steps, or the one named, and ends with a line of numbers.
+/// Steps that mostly wait, and need no processor for themselves: a whole run makes them beside the
+/// others, from the step `BESIDE_FROM` on, before which everything was built.
+const BESIDE: [&str; 3] = ["python", "proxies", "cluster"];
+
+/// The first step that other steps run beside.
+const BESIDE_FROM: &str = "node";
+
+/// Runs all steps, or those named, and ends with a line of numbers.
 pub(crate) fn test(place: &Place, only: Option<&str>) -> Done {
-    let steps: Vec<_> = STEPS
-        .iter()
-        .filter(|step| only.is_none_or(|only| only == step.name))
-        .collect();
-    if steps.is_empty() {
-        let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
-        return Err(Trouble::usage(format!(
-            "no such step; there are: {}",
-            names.join(", ")
-        )));
-    }
+    let steps = chosen(only)?;
     let started = Instant::now();
     let mut total = Tally::default();
     let mut notes = Vec::new();
+    let mut beside = None;
     for step in steps {
+        if only.is_none() && step.name == BESIDE_FROM {
+            beside = Some(SecondLane::start(place, &BESIDE)?);
+        }
         println!("\n== {}: {}", step.name, step.what);
         let began = Instant::now();
         let (tally, why) = verdict((step.run)(place), place.mode());
@@ -156,6 +160,11 @@ pub(crate) fn test(place: &Place, only: Option<&str>) -> Done {
         println!("-- {}: {tally} in {seconds:.1} s", step.name);
         let why = why.or_else(|| (tally.failed > 0).then(|| tally.to_string()));
         notes.extend(why.map(|why| format!("{}: {why}", step.name)));
+        total += tally;
+    }
+    if let Some(beside) = beside {
+        let (tally, troubles) = beside.finish()?;
+        notes.extend(troubles);
         total += tally;
     }
     println!("\nIn {:.0} s:", started.elapsed().as_secs_f64());
@@ -168,6 +177,29 @@ pub(crate) fn test(place: &Place, only: Option<&str>) -> Done {
     } else {
         Err(Trouble::Said)
     }
+}
+
+/// Returns the steps of this process: those named, in their order, or all that do not run beside.
+fn chosen(only: Option<&str>) -> Result<Vec<&'static Step>, Trouble> {
+    let Some(only) = only else {
+        let own = STEPS.iter().filter(|step| !BESIDE.contains(&step.name));
+        return Ok(own.collect());
+    };
+    let names: Vec<_> = only.split(',').collect();
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| STEPS.iter().all(|step| step.name != **name))
+    {
+        let known: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+        return Err(Trouble::usage(format!(
+            "no step is called {unknown:?}; there are: {}",
+            known.join(", ")
+        )));
+    }
+    Ok(STEPS
+        .iter()
+        .filter(|step| names.contains(&step.name))
+        .collect())
 }
 
 /// The numbers of a step, and why they are not all good.
@@ -246,6 +278,9 @@ fn rust_tests(place: &Place) -> Result<Tally, Trouble> {
         // would be built with other features there.
         let mut command = place.cargo(["nextest", "run", "--workspace"]);
         command.args(["-E", &format!("not ({})", cluster::TESTS)]);
+        // Most tests wait most of their time; .config/nextest.toml names those that do not.
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        command.arg(format!("--test-threads={}", 2 * cores));
         (command, Runner::Nextest)
     } else {
         let mut command = place.cargo(["test", "--lib", "--bins", "--tests", "--examples"]);
@@ -313,6 +348,29 @@ mod tests {
         assert_eq!(tally, Tally::SKIPPED);
         assert!(why.unwrap().contains("install it"));
         assert_eq!(verdict(missing(), Mode::Ci).0, Tally::FAILED);
+    }
+
+    #[test]
+    fn every_step_runs_once_in_one_of_the_two_lanes() {
+        let names = |steps: Vec<&Step>| steps.iter().map(|step| step.name).collect::<Vec<_>>();
+        let named = BESIDE.join(",");
+        let beside = names(chosen(Some(&named)).unwrap());
+        let first = names(chosen(None).unwrap());
+        let mut all = [&first[..], &beside].concat();
+        all.sort_unstable();
+        let mut steps = STEPS.map(|step| step.name);
+        steps.sort_unstable();
+        assert_eq!(all, steps);
+        assert_eq!(beside, BESIDE);
+        assert!(first.contains(&BESIDE_FROM));
+    }
+
+    #[test]
+    fn a_step_that_there_is_not_is_told_with_those_that_there_are() {
+        for only in ["nodes", "node,nodes", ""] {
+            let trouble = chosen(Some(only)).err().unwrap().to_string();
+            assert!(trouble.contains("cluster-pages"), "{only}: {trouble}");
+        }
     }
 
     #[test]

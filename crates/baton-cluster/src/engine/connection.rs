@@ -1,4 +1,4 @@
-//! The connection of a node to the engine's servers: asking JetStream's interface, and leaving a server.
+//! The connection of a node to the engine's servers: asking JetStream, and leaving a server.
 //!
 //! One connection carries everything of a node. It reconnects by itself, to any of the servers. A
 //! server that lives and is parted from the others answers pings, but stores nothing: it is left.
