@@ -25,7 +25,7 @@ const PAGES: readonly PageText[] = [
     title: 'Baton: write together, one at a time',
     heading: 'Write together, one at a time',
     lead: 'Write together, or take the lock and write alone: all of it, or one part. It passes on when you give it back, hand it over, or go offline.',
-    blocks: [142, 420],
+    blocks: [166, 420],
   },
   {
     file: 'chat.html',

@@ -23,6 +23,8 @@ export function lockBar(line: HTMLElement, main: HTMLButtonElement): LockBar {
   const look = (entries: IntersectionObserverEntry[]): void => {
     element.hidden = (entries.at(-1)?.intersectionRatio ?? 1) > 0.95
   }
+  // On a narrow window, notices stand under it.
+  new ResizeObserver(() => document.documentElement.style.setProperty('--bar', `${element.offsetHeight || 44}px`)).observe(element)
   new IntersectionObserver(look, { threshold: [0, 0.5, 0.96, 1] }).observe(line)
   return {
     element,

@@ -35,7 +35,7 @@ export interface LockStrip {
 
 export function lockStrip(provider: BatonProvider): LockStrip {
   const status = h('p', { class: 'lock-status', 'data-testid': 'lock-status' })
-  const detail = h('p', { class: 'lock-detail' })
+  const detail = h('p', { class: 'lock-detail', 'data-testid': 'lock-detail' })
   const news = banners(provider)
   const actions = lockActions(provider, provider.lock, { suffix: '', small: false, say: news.say, takes: news.takes })
   const lane = h('ol', { class: 'lane', 'aria-label': 'Who has the lock, and who comes next' })
