@@ -7,19 +7,17 @@
 
 use std::collections::BTreeMap;
 
-use baton_presence::{AutoPass, LockSettings, LockState, Mode};
+use baton_presence::{LockSettings, LockState};
 use baton_sync::compact::rewrite;
 use baton_sync::lib0::write_var_uint;
 use baton_sync::{History, Replica, StateVector};
 use bytes::Bytes;
 
-use super::hosts::Hosts;
 use super::membership::Membership;
 use super::park::ParkReason;
 use super::parks::Parks;
-use super::people::People;
 use super::snapshot::SnapshotDraft;
-use super::stored::Stored;
+use super::stored::{FRESH, Stored};
 use crate::error::SnapshotError;
 
 /// An erasure by a record.
@@ -53,11 +51,8 @@ pub(super) fn erase(
     };
     *parks = Parks::restore(Vec::new(), emptied.state());
     *document = emptied;
-    *membership = Membership::new(
-        LockState::new(settings(epoch)),
-        People::restore(BTreeMap::new()),
-        Hosts::default(),
-    );
+    let (people, hosts) = (BTreeMap::new(), BTreeMap::new());
+    *membership = Membership::restore(LockState::new(settings(epoch)), people, hosts, false);
     Erasure { position, trouble }
 }
 
@@ -79,11 +74,7 @@ fn emptied(document: &Replica, parks: &Parks) -> Result<Replica, SnapshotError> 
 }
 
 const fn settings(epoch: u32) -> LockSettings {
-    LockSettings {
-        epoch,
-        auto_pass: AutoPass::On,
-        mode: Mode::ExclusiveWhenHeld,
-    }
+    LockSettings { epoch, ..FRESH }
 }
 
 /// Returns the snapshot of a document that cannot be read any more: empty, in this epoch.

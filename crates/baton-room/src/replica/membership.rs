@@ -1,18 +1,18 @@
 //! The sessions of a document: their presence and locks, the people behind them, and the hosts that
 //! they are attached to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use baton_presence::{Change, Event, LockSnapshot, LockState, Peer, Presence, SessionId};
+use baton_presence::{Change, Event, LockSnapshot, LockState, Mode, Peer, Presence, SessionId};
 
 use super::author::Author;
 use super::effect::Effect;
 use super::entrance::Entrance;
-use super::hosts::{HostId, Hosts};
+use super::hosts::{Attachment, HostId, Hosts};
 use super::park::Park;
 use super::people::People;
-use super::record::Profile;
-use super::stored::Stored;
+use super::record::{Profile, Record};
+use super::stored::{FRESH, Person, Stored};
 use crate::token::TokenHash;
 
 /// The attachment that a record of a host of a cluster makes.
@@ -29,6 +29,8 @@ pub(super) struct Membership {
     locks: LockState,
     people: People,
     hosts: Hosts,
+    /// True if a session has set the mode by a record of a host of a cluster.
+    mode_chosen: bool,
     /// Empty between two calls; kept for its memory.
     changes: Vec<Change>,
 }
@@ -48,11 +50,17 @@ impl Membership {
         park
     }
 
-    pub(super) const fn new(locks: LockState, people: People, hosts: Hosts) -> Self {
+    pub(super) const fn restore(
+        locks: LockState,
+        people: BTreeMap<SessionId, Box<Person>>,
+        hosts: BTreeMap<SessionId, Attachment>,
+        mode_chosen: bool,
+    ) -> Self {
         Self {
             locks,
-            people,
-            hosts,
+            people: People::restore(people),
+            hosts: Hosts::restore(hosts),
+            mode_chosen,
             changes: Vec::new(),
         }
     }
@@ -73,6 +81,7 @@ impl Membership {
     pub(super) fn store(&self, stored: &mut Stored) {
         stored.people = self.people.stored().clone();
         stored.hosts = self.hosts.stored().clone();
+        stored.mode_chosen = self.mode_chosen;
     }
 
     pub(super) fn lock_snapshot(&self) -> LockSnapshot {
@@ -157,6 +166,20 @@ impl Membership {
                 _ => {}
             }
             effects.push(Effect::Presence(change));
+        }
+    }
+
+    /// Notes that a session sets the mode, if this record of a host of a cluster says so.
+    pub(super) const fn note_mode(&mut self, record: &Record) {
+        self.mode_chosen |= matches!(record, Record::Presence(Event::ModeSet(_)));
+    }
+
+    /// Sets the mode of a new document, unless another record has set it: each of several hosts
+    /// that open the document at once proposes it, and a session may choose another one before
+    /// the last of them has its position.
+    pub(super) fn begin_mode(&mut self, position: u64, mode: Mode, effects: &mut Vec<Effect>) {
+        if !self.mode_chosen && self.locks.mode() == FRESH.mode {
+            self.apply(position, &Event::ModeSet(mode), effects);
         }
     }
 

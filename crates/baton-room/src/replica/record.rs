@@ -3,7 +3,7 @@
 //! Owns the meaning of a record; decides nothing. Variants and fields are stored in their order
 //! here, so new variants are only ever added at the end.
 
-use baton_presence::{ClientKind, Event, Fence, Rights, SessionId, SessionRole, UserKey};
+use baton_presence::{ClientKind, Event, Fence, Mode, Rights, SessionId, SessionRole, UserKey};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -194,6 +194,10 @@ pub enum Record {
         /// an old copy of a client brings its content back.
         unread: bool,
     },
+    /// The mode of a new document, by the settings of a host of a cluster. It changes nothing if
+    /// the mode was set before: several hosts may open a new document at once.
+    #[serde(skip)]
+    InitialMode(Mode),
 }
 
 impl Record {

@@ -3,7 +3,7 @@
 //!
 //! Owns the formats and the errors of reading; the meaning of a record is elsewhere.
 
-use baton_presence::SessionId;
+use baton_presence::{Mode, SessionId};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,9 @@ enum Frame {
         host: HostId,
         to: u64,
     },
+    InitialMode {
+        mode: Mode,
+    },
 }
 
 /// First bytes of [`Record::Erased`].
@@ -97,7 +100,10 @@ impl Record {
             buffer = postcard::to_extend(&frame, buffer)?;
         }
         let content = self.content();
-        if matches!(content, Self::HostLost { .. } | Self::Erased { .. }) {
+        if matches!(
+            content,
+            Self::HostLost { .. } | Self::Erased { .. } | Self::InitialMode(_)
+        ) {
             return Ok(buffer.into());
         }
         let user_id = content
@@ -135,6 +141,7 @@ impl Record {
             },
             Self::Since { session, since, .. } => Frame::Since { session, since },
             Self::Erased { epoch, unread } => Frame::Erased { epoch, unread },
+            Self::InitialMode(mode) => Frame::InitialMode { mode },
             Self::HostLost {
                 host,
                 overdue_to: 0,
@@ -181,6 +188,7 @@ impl Record {
                 record: content(rest)?,
             },
             Frame::Erased { epoch, unread } => Self::Erased { epoch, unread },
+            Frame::InitialMode { mode } => Self::InitialMode(mode),
             Frame::HostLost { host } => Self::HostLost {
                 host,
                 overdue_to: 0,

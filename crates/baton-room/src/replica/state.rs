@@ -73,11 +73,7 @@ impl ReplicatedState {
             position,
             parks: Parks::restore(stored.parks, document.state()),
             document,
-            membership: Membership::new(
-                locks,
-                People::restore(stored.people),
-                Hosts::restore(stored.hosts),
-            ),
+            membership: Membership::restore(locks, stored.people, stored.hosts, stored.mode_chosen),
             last_at: stored.last_at,
             erasure: None,
             history,
@@ -260,7 +256,10 @@ impl ReplicatedState {
             } if self.attachments().since(session) != since => {
                 effects.push(Effect::late(*record));
             }
-            Record::Since { record, .. } => self.decide(position, *record, checked, effects),
+            Record::Since { record, .. } => {
+                self.membership.note_mode(&record);
+                self.decide(position, *record, checked, effects);
+            }
             Record::Erased { epoch, unread } => {
                 self.last_at = 0;
                 let contents = (&mut self.document, &mut self.membership, &mut self.parks);
@@ -294,6 +293,7 @@ impl ReplicatedState {
             }
             Record::Epoch(epoch) => self.membership.begin_epoch(epoch),
             Record::Presence(event) => self.membership.apply(position, &event, effects),
+            Record::InitialMode(mode) => self.membership.begin_mode(position, mode, effects),
             Record::Update {
                 session,
                 update,

@@ -24,6 +24,10 @@ const IDENTIFIED_SNAPSHOT: u8 = 3;
 /// [`IDENTIFIED_SNAPSHOT`], then the postcard form of their attachments.
 const HOSTED_SNAPSHOT: u8 = 4;
 
+/// First byte of a snapshot of a cluster whose mode is that of a fresh document because a session
+/// chose it: else as [`HOSTED_SNAPSHOT`], perhaps without attachments.
+const CHOSEN_MODE_SNAPSHOT: u8 = 5;
+
 /// The log's record of a session beside its presence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Person {
@@ -43,6 +47,10 @@ pub(super) struct Stored {
     /// Behind all else, so that older snapshots read as having none.
     #[serde(skip)]
     pub(super) hosts: BTreeMap<SessionId, Attachment>,
+    /// True if a session has set the mode by a record of a host of a cluster. It is stored only if
+    /// the mode itself does not show that it was set.
+    #[serde(skip)]
+    pub(super) mode_chosen: bool,
 }
 
 /// The ids of the users in a snapshot, as their tokens stated them.
@@ -85,7 +93,7 @@ impl UserIds {
 }
 
 /// The beginning of every log. Records state other settings.
-const FRESH: LockSettings = LockSettings {
+pub(super) const FRESH: LockSettings = LockSettings {
     epoch: 1,
     auto_pass: AutoPass::On,
     mode: Mode::ExclusiveWhenHeld,
@@ -107,49 +115,53 @@ impl Stored {
             Some((&SNAPSHOT_FORMAT, rest)) => {
                 postcard::from_bytes(rest).map_err(|error| error.to_string())
             }
-            Some((format @ (&IDENTIFIED_SNAPSHOT | &HOSTED_SNAPSHOT), rest)) => {
-                let is_hosted = *format == HOSTED_SNAPSHOT;
-                Self::read_parts(rest, is_hosted).map_err(|error| error.to_string())
-            }
+            Some((
+                format @ (&IDENTIFIED_SNAPSHOT | &HOSTED_SNAPSHOT | &CHOSEN_MODE_SNAPSHOT),
+                rest,
+            )) => Self::read_parts(rest, *format).map_err(|error| error.to_string()),
             Some((&UNRELEASED, _)) => Err(RecordError::Unreleased.to_string()),
             Some((other, _)) => Err(format!("format {other} is not known")),
             None => Err("it is empty".to_owned()),
         }
     }
 
-    fn read_parts(bytes: &[u8], is_hosted: bool) -> Result<Self, postcard::Error> {
+    fn read_parts(bytes: &[u8], format: u8) -> Result<Self, postcard::Error> {
         let (mut stored, rest) = postcard::take_from_bytes::<Self>(bytes)?;
         let (user_ids, rest) = postcard::take_from_bytes::<UserIds>(rest)?;
         user_ids.fill(&mut stored);
-        if is_hosted {
+        if format != IDENTIFIED_SNAPSHOT {
             stored.hosts = postcard::from_bytes(rest)?;
         }
+        stored.mode_chosen = format == CHOSEN_MODE_SNAPSHOT;
         Ok(stored)
     }
 
     /// Writes a snapshot. An older server reads it, unless it names the user of a token or the host
-    /// of a session.
+    /// of a session, or says that a session chose the mode.
     ///
     /// # Errors
     /// It cannot be encoded.
     pub(super) fn write(&self, buffer: Vec<u8>) -> Result<Vec<u8>, postcard::Error> {
         let user_ids = UserIds::of(self);
         let mut buffer = buffer;
-        if user_ids.is_empty() && self.hosts.is_empty() {
-            buffer.push(SNAPSHOT_FORMAT);
-            return postcard::to_extend(self, buffer);
-        }
-        buffer.push(if self.hosts.is_empty() {
+        let format = if self.mode_chosen && self.fold.mode == FRESH.mode {
+            CHOSEN_MODE_SNAPSHOT
+        } else if !self.hosts.is_empty() {
+            HOSTED_SNAPSHOT
+        } else if !user_ids.is_empty() {
             IDENTIFIED_SNAPSHOT
         } else {
-            HOSTED_SNAPSHOT
-        });
-        let buffer = postcard::to_extend(self, buffer)?;
-        let buffer = postcard::to_extend(&user_ids, buffer)?;
-        if self.hosts.is_empty() {
-            return Ok(buffer);
+            SNAPSHOT_FORMAT
+        };
+        buffer.push(format);
+        let mut buffer = postcard::to_extend(self, buffer)?;
+        if format != SNAPSHOT_FORMAT {
+            buffer = postcard::to_extend(&user_ids, buffer)?;
         }
-        postcard::to_extend(&self.hosts, buffer)
+        if matches!(format, HOSTED_SNAPSHOT | CHOSEN_MODE_SNAPSHOT) {
+            buffer = postcard::to_extend(&self.hosts, buffer)?;
+        }
+        Ok(buffer)
     }
 
     /// Holds a document and locks, and nothing beside them.
@@ -161,6 +173,7 @@ impl Stored {
             parks: Vec::new(),
             last_at: 0,
             hosts: BTreeMap::new(),
+            mode_chosen: false,
         }
     }
 }

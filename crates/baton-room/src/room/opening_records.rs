@@ -33,9 +33,15 @@ pub(super) fn opening_records(
     let restarts =
         (options.host.is_none() && !locks.is_empty()).then_some(Record::Presence(Event::Restarted));
     let passes = locks.auto_pass() != auto_pass;
-    let passes = passes.then_some(Event::AutoPassSet(auto_pass));
-    let modes = (is_new && locks.mode() != mode).then_some(Event::ModeSet(mode));
-    let settings = [passes, modes].into_iter().flatten();
+    let passes = passes.then_some(Record::Presence(Event::AutoPassSet(auto_pass)));
+    // Another host may open the document at the same time, and a session may set another mode
+    // before this record has its position. Auto-pass and epoch follow the server at any time.
+    let begins = if options.host.is_some() {
+        Record::InitialMode(mode)
+    } else {
+        Record::Presence(Event::ModeSet(mode))
+    };
+    let begins = (is_new && locks.mode() != mode).then_some(begins);
     let began = [enters, restarts].into_iter().flatten();
-    began.chain(left).chain(settings.map(Record::Presence))
+    began.chain(left).chain(passes).chain(begins)
 }

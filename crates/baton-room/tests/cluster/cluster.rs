@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use baton_presence::{LockSnapshot, Rights, Time};
+use baton_presence::{LockSnapshot, Mode, Rights, Time};
 use baton_room::{
     Arrival, Awaited, ClusterEvent, ConnectionId, Ending, HostId, Incoming, Outgoing, Output, Park,
     Record, RecordError, RecordPlacement, ResumeToken, Room, RoomOptions, erase,
@@ -31,11 +31,13 @@ impl Entry {
     }
 }
 
-fn options(id: HostId) -> RoomOptions {
-    RoomOptions {
+fn options(id: HostId, mode: Mode) -> RoomOptions {
+    let mut options = RoomOptions {
         host: Some(id),
         ..RoomOptions::default()
-    }
+    };
+    options.lock_settings.mode = mode;
+    options
 }
 
 /// A running server with the document open.
@@ -121,12 +123,18 @@ pub(crate) struct Cluster {
     pub(crate) erasures: BTreeMap<u64, StateVector>,
     /// A planted fault.
     pub(crate) fault: Fault,
+    /// The mode that is set up for new documents.
+    mode: Mode,
     boots: u64,
     connections: u64,
 }
 
 impl Cluster {
     pub(crate) fn new(hosts: usize) -> Self {
+        Self::with_mode(hosts, Mode::default())
+    }
+
+    pub(crate) fn with_mode(hosts: usize, mode: Mode) -> Self {
         let mut cluster = Self {
             log: Vec::new(),
             hosts: Vec::new(),
@@ -136,6 +144,7 @@ impl Cluster {
             marks: BTreeMap::new(),
             erasures: BTreeMap::new(),
             fault: Fault::None,
+            mode,
             boots: 100,
             connections: 0,
         };
@@ -163,7 +172,7 @@ impl Cluster {
         let tail = self.log.iter().filter(|entry| entry.position > from);
         let tail = tail.filter(|entry| !(writes_back && Record::is_erasure(&entry.bytes)));
         let tail: Vec<_> = tail.map(Entry::positioned).collect();
-        let room = Room::open(options(id), snapshot.as_ref(), &tail, self.now).unwrap();
+        let room = Room::open(options(id, self.mode), snapshot.as_ref(), &tail, self.now).unwrap();
         self.hosts.push(Host {
             id,
             room,
@@ -331,7 +340,7 @@ impl Cluster {
         while self.sequence(host) {}
         let all: Vec<_> = self.log.iter().map(Entry::positioned).collect();
         let there = &mut self.hosts[host];
-        there.room = Room::open(options(there.id), None, &all, self.now).unwrap();
+        there.room = Room::open(options(there.id, self.mode), None, &all, self.now).unwrap();
         there.taken = all.len();
         self.input(host, |_, _| ());
         self.look_for_dead(host);

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use baton_presence::{Event, Presence};
+use baton_presence::{Event, Mode, Presence};
 use baton_room::{
     ClusterEvent, ConnectionId, Departure, Ending, Incoming, MissedUpdates, Outgoing, Record,
     RoomOptions, SyncKind,
 };
 use baton_sync::control_channel::{
-    ClientMessage, ErrorCode, FencingToken, PeerStatus, ServerMessage,
+    ClientMessage, ErrorCode, FencingToken, LockMode, PeerStatus, ServerMessage,
 };
 use baton_sync::lib0::write_var_uint;
 use baton_testkit::TextAuthor;
@@ -866,4 +866,38 @@ fn a_session_that_began_at_a_room_which_is_gone_is_without_a_connection() {
         assert!(locks.peers().all(|peer| peer.presence == Presence::Away));
     }
     cluster.agrees();
+}
+
+/// Both hosts set the mode of a new document by a record of their own, and the later one replaced
+/// what a user had chosen in between.
+#[test]
+fn a_mode_that_a_user_set_stays_though_another_host_opened_the_document_too() {
+    for (chosen, mode) in [
+        (None, Mode::Required),
+        (Some(LockMode::Open), Mode::Open),
+        (Some(LockMode::ExclusiveWhenHeld), Mode::ExclusiveWhenHeld),
+    ] {
+        let mut cluster = Cluster::with_mode(2, Mode::Required);
+        let mut ada = Client::new(1);
+        ada.connect(&mut cluster, 0);
+        for _ in 0..3 {
+            while cluster.sequence(0) {}
+            while cluster.deliver(0) {}
+            ada.reads(&mut cluster);
+        }
+        assert!(ada.is_welcome());
+        if let Some(mode) = chosen {
+            ada.say(&mut cluster, &ClientMessage::SetMode { nonce: 1, mode });
+            while cluster.sequence(0) {}
+            while cluster.deliver(0) {}
+        }
+        // A third host begins from a snapshot, and the record of the second is still on its way.
+        cluster.boot_from(Some(0));
+        assert!(cluster.sequence(1));
+        run(&mut cluster, &mut [&mut ada]);
+        for host in &cluster.hosts {
+            assert_eq!(host.room.state().locks().mode(), mode, "{chosen:?}");
+        }
+        cluster.agrees();
+    }
 }

@@ -60,7 +60,7 @@ fn a_host_of_a_cluster_puts_a_frame_around_a_record() {
     let since = 300;
     let resumed = Box::new(Record::Presence(Event::Settle));
     let (host, from, shown) = (HostId(5), 9, None);
-    let framed: [(Record, &[u8]); 7] = [
+    let framed: [(Record, &[u8]); 8] = [
         (
             Record::Since {
                 session,
@@ -120,6 +120,7 @@ fn a_host_of_a_cluster_puts_a_frame_around_a_record() {
             },
             &[FRAMED, 5, 5, 0xac, 2],
         ),
+        (Record::InitialMode(Mode::Required), &[FRAMED, 6, 2]),
     ];
     for (record, bytes) in framed {
         let erases = matches!(record, Record::Erased { .. });
