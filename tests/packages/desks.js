@@ -14,6 +14,11 @@ export const EDITORS = {
   blocknote: {}
 }
 
+const LETTERS = 'abcdefghijklmnopqrstuvwxyz'
+
+/** How long a key is down, in milliseconds. */
+const PACE = 20
+
 /** Somebody at one editor. */
 class Desk {
   constructor (writer, editor) {
@@ -35,6 +40,17 @@ class Desk {
     await (focus ? this.surface.locator(focus) : this.surface).first().focus()
     await this.page.keyboard.press('Control+End')
     if (words) await this.page.keyboard.type(words, options)
+  }
+
+  /** Types letter after letter, until the condition holds; returns all that was typed. */
+  async typeUntil (condition) {
+    let typed = ''
+    do {
+      const key = LETTERS[typed.length % LETTERS.length]
+      await this.page.keyboard.type(key, { delay: PACE })
+      typed += key
+    } while (!await condition())
+    return typed
   }
 
   #ask (what) {
@@ -93,6 +109,32 @@ class Desk {
   }
 }
 
+/** Ways to change a text, for a desk. */
+export const WAYS = {
+  'a key': (bo) => bo.page.keyboard.type('x'),
+  'Enter': (bo) => bo.page.keyboard.press('Enter'),
+  'Backspace': (bo) => bo.page.keyboard.press('Backspace'),
+  'undo by a key': (bo) => bo.page.keyboard.press('Control+z'),
+  'undo of the menu': (bo) => bo.event('beforeinput', { inputType: 'historyUndo' }),
+  'a paste by keys': (bo) => bo.page.keyboard.press('Control+v'),
+  'a paste': (bo) => bo.event('paste', { text: 'pasted' }),
+  'a drop': (bo) => bo.event('drop', { text: 'dropped' }),
+  'a correction of the spelling': (bo) => bo.event('beforeinput', { inputType: 'insertReplacementText', text: 'wrong' }),
+  'a program': (bo) => bo.page.evaluate((editor) => window.page.desks[editor].program('by a program'), bo.editor),
+  'undo by a program': (bo) => bo.undo()
+}
+
+/** The same, of which nobody has to be told: nothing happens in an element that the browser does not let be edited. */
+export const SILENT = {
+  'undo by execCommand': (bo) => bo.page.evaluate(() => document.execCommand('undo')),
+  'execCommand of an extension': (bo) => bo.page.evaluate(() => document.execCommand('insertText', false, 'by an extension')),
+  'insertText of the browser': (bo) => bo.composed('dictated'),
+  'a composition': async (bo) => {
+    await bo.compose('に', 'にほ')
+    await bo.composed('日本')
+  }
+}
+
 /** Somebody at the page. */
 class Writer {
   constructor (page, name, devtools) {
@@ -113,6 +155,21 @@ class Writer {
 
   async release () {
     await this.page.evaluate(() => window.page.provider.lock.release())
+  }
+
+  /** The text of all drafts of edits that were set aside, whatever types of Yjs it lies in. */
+  drafts () {
+    return this.page.evaluate(() => {
+      const textOf = (type) => {
+        let text = ''
+        for (let item = type._start; item; item = item.right) {
+          if (!item.deleted) text += item.content.str ?? (item.content.type ? textOf(item.content.type) : '')
+        }
+        return text
+      }
+      const { provider, draftDoc } = window.page
+      return [...provider.drafts.values()].flatMap((draft) => [...draftDoc(draft).share.values()].map(textOf)).join('\n')
+    })
   }
 
   parks () {

@@ -18,6 +18,7 @@ export const start: Start = (provider, parent, refused) => {
     shown: () => editor.prosemirrorState.doc.textContent,
     shared: () => fragment.toString().replace(/<[^>]*>/g, ''),
     program: (words) => editor.insertInlineContent(words),
+    destroy: () => editor._tiptapEditor.destroy(),
     undo: () => void editor.undo(),
     shape: () => JSON.stringify(editor.document),
     step: () => yUndoPluginKey.getState(editor.prosemirrorState)?.undoManager.stopCapturing(),

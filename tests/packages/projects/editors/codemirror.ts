@@ -11,6 +11,7 @@ export const start: Start = (provider, parent, refused) => {
     shared: () => text.toString(),
     // Past all filters, as a plugin may.
     program: (words) => view.dispatch({ changes: { from: 0, insert: words }, filter: false }),
+    destroy: () => view.destroy(),
     undo: () => void yUndoManagerKeymap.find(({ key }) => key === 'Mod-z')?.run?.(view),
   }
 }

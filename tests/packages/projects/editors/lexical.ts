@@ -7,12 +7,18 @@ import type { Start } from './main'
 export const start: Start = (provider, parent, refused) => {
   const editor = createEditor({ onError: (error) => { throw error } })
   editor.setRootElement(parent)
-  registerRichText(editor)
-  new GuardedLexical(provider, editor, { refused })
+  const unregister = registerRichText(editor)
+  const guarded = new GuardedLexical(provider, editor, { refused })
+  const type = provider.doc.get('root', Y.XmlText)
   return {
     shown: () => editor.read(() => $getRoot().getTextContent()),
-    shared: () => plain(provider.doc.get('root', Y.XmlText)),
+    shared: () => plain(type),
     program: (words) => editor.update(() => void $getRoot().getFirstChild<ElementNode>()?.append($createTextNode(words))),
+    destroy() {
+      guarded.destroy()
+      unregister()
+      editor.setRootElement(null)
+    },
     undo: () => void editor.dispatchCommand(UNDO_COMMAND, undefined),
   }
 }

@@ -1,5 +1,5 @@
 // A page with each editor, all on one document: ?server=ws://...&name=Ada. What tests look at is `window.page`.
-import { BatonProvider } from 'baton-client'
+import { BatonProvider, draftDoc } from 'baton-client'
 import type { Refusal } from 'baton-client/codemirror'
 import * as Y from 'yjs'
 
@@ -12,6 +12,8 @@ export interface Example {
   /** A change by a program, such as a button of a toolbar. */
   program(words: string): void
   undo(): void
+  /** Ends it, for one on another document. */
+  destroy(): void
   /** All that it shows, of one that has more than text. */
   shape?(): string
   /** Undo takes back what comes next by itself. */
@@ -37,15 +39,33 @@ const loaded = await Promise.all([
 ])
 await provider.ready()
 const names = ['codemirror', 'prosemirror', 'tiptap', 'quill', 'monaco', 'lexical', 'blocknote']
-const desks = Object.fromEntries(loaded.map(({ start }, i) => {
-  const frame = document.createElement('section')
-  frame.id = names[i] ?? ''
-  const parent = frame.appendChild(document.createElement('div'))
-  document.body.append(frame)
-  const refusals: Refusal[] = []
-  return [frame.id, { refusals, ...start(provider, parent, (refusal) => refusals.push(refusal)) }]
-}))
-const page = { provider, desks }
+const desks: Record<string, Example & { readonly refusals: Refusal[] }> = {}
+
+/** Makes all editors on the provider's document, in the place of those on an earlier one. */
+function makeAll(): void {
+  for (const [i, { start }] of loaded.entries()) {
+    const name = names[i] ?? ''
+    const refusals = desks[name]?.refusals ?? []
+    desks[name]?.destroy()
+    document.getElementById(name)?.remove()
+    const frame = document.body.appendChild(document.createElement('section'))
+    frame.id = name
+    const parent = frame.appendChild(document.createElement('div'))
+    desks[name] = { refusals, ...start(provider, parent, (refusal) => refusals.push(refusal)) }
+  }
+}
+makeAll()
+// An edit that came too late was set aside, and the provider goes on with a fresh document. Until that is here, the old
+// text stays to be read.
+provider.on('doc', () => {
+  const next = (synced: boolean): void => {
+    if (!synced) return
+    provider.off('sync', next)
+    makeAll()
+  }
+  provider.on('sync', next)
+})
+const page = { provider, desks, draftDoc }
 
 declare global {
   interface Window {

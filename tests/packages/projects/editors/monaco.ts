@@ -9,12 +9,18 @@ self.MonacoEnvironment = {
 export const start: Start = (provider, parent, refused) => {
   const text = provider.doc.getText('monaco')
   const editor = monaco.create(parent, { value: '' })
-  const { undoManager } = new GuardedMonaco(provider, text, editor, { refused })
+  const guarded = new GuardedMonaco(provider, text, editor, { refused })
   return {
     shown: () => editor.getValue(),
     shared: () => text.toString(),
     // Past the editor, which refuses by itself.
     program: (words) => void editor.getModel()?.applyEdits([{ range: { startLineNumber: 1, startColumn: 1, endLineNumber: 1, endColumn: 1 }, text: words }]),
-    undo: () => void undoManager.undo(),
+    destroy() {
+      guarded.destroy()
+      const model = editor.getModel()
+      editor.dispose()
+      model?.dispose()
+    },
+    undo: () => void guarded.undoManager.undo(),
   }
 }

@@ -23,6 +23,7 @@ export const start: Start = (provider, parent, refused) => {
     shown: () => view.state.doc.textContent,
     shared: () => fragment.toString().replace(/<[^>]*>/g, ''),
     program: (words) => view.dispatch(view.state.tr.insertText(words)),
+    destroy: () => view.destroy(),
     undo: () => void undo(view.state),
   }
 }

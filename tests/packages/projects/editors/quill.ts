@@ -7,12 +7,13 @@ import type { Start } from './main'
 export const start: Start = (provider, parent, refused) => {
   const text = provider.doc.getText('quill')
   const quill = new Quill(parent, { theme: 'snow', modules: { toolbar: true } })
-  const { undoManager } = guardQuill(provider, new QuillBinding(text, quill, provider.awareness), { refused })
+  const guarded = guardQuill(provider, new QuillBinding(text, quill, provider.awareness), { refused })
   return {
     shown: () => quill.root.innerText.replace(/\n+$/, ''),
     shared: () => text.toString().replace(/\n+$/, ''),
     // A program that says it is one; what toolbars do, Quill refuses by itself.
     program: (words) => void quill.insertText(0, words, 'api'),
-    undo: () => void undoManager.undo(),
+    destroy: () => guarded.destroy(),
+    undo: () => void guarded.undoManager.undo(),
   }
 }

@@ -15,6 +15,7 @@ export const start: Start = (provider, parent, refused) => {
     shown: () => editor.getText(),
     shared: () => fragment.toString().replace(/<[^>]*>/g, ''),
     program: (words) => void editor.commands.insertContent(words),
+    destroy: () => editor.destroy(),
     undo: () => void editor.commands.undo(),
     buttons: { selection: () => void editor.commands.selectAll() },
   }
