@@ -182,6 +182,7 @@ pub(crate) fn event(position: u64, record: &Record) -> Option<Event> {
         Record::AttachedTo { .. }
         | Record::Since { .. }
         | Record::HostLost { .. }
-        | Record::Erased { .. } => None,
+        | Record::Erased { .. }
+        | Record::InitialMode(_) => None,
     }
 }
