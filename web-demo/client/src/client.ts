@@ -15,11 +15,10 @@ import { decodeFrame, encodeFrame, type Frame } from './codec.js'
 import { Divergence } from './divergence.js'
 import { defaultDrafts, type Draft } from './drafts.js'
 import { BatonError } from './error.js'
-import type { BatonOptions, Emit } from './events.js'
+import type { Emit, ProviderOptions } from './events.js'
 import { Inflow, type Taken } from './inflow.js'
 import { Link, type Closed } from './link.js'
 import { watchPage } from './page.js'
-import type { BatonProvider } from './provider.js'
 import { Session } from './session.js'
 import { decodeServerMessage } from './shapes.js'
 import { Siblings } from './siblings.js'
@@ -30,15 +29,22 @@ import { TokenSource } from './token.js'
 import { Waits, type WaitOptions } from './waits.js'
 import { Watcher } from './watcher.js'
 
-export class Client {
+/** What a program may change while the client works. */
+interface Settings {
+  readonly params: Record<string, string>
+  readonly protocols: string[]
+  readonly maxBackoffTime: number
+}
+
+export class Client<Provider extends Settings> {
   readonly session: Session
   readonly link: Link
   readonly divergence: Divergence
   readonly watcher: Watcher
   readonly siblings: Siblings
   readonly #place: string
-  readonly #options: BatonOptions
-  readonly #provider: BatonProvider
+  readonly #options: ProviderOptions<Provider>
+  readonly #provider: Provider
   readonly #emit: Emit
   readonly #token: TokenSource
   readonly #inflow = new Inflow({ take: (frame) => this.#take(frame), failed: (error) => this.#misread(error) })
@@ -52,7 +58,7 @@ export class Client {
   #hidden: Record<string, unknown> | null = null
 
   /** @param place address of the document, without parameters */
-  constructor(place: string, doc: Y.Doc, options: BatonOptions, provider: BatonProvider, emit: Emit) {
+  constructor(place: string, doc: Y.Doc, options: ProviderOptions<Provider>, provider: Provider, emit: Emit) {
     this.#place = place
     this.#options = options
     this.#provider = provider

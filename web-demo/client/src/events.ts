@@ -1,4 +1,7 @@
-/** What `BatonProvider` can be told at the start, and what it tells. Owns the types only. */
+/**
+ * What a provider can be told at the start, and what it tells. Owns the types only. `Provider` is that of the front page:
+ * it builds on the parts that take these.
+ */
 import type * as Y from 'yjs'
 import type { Awareness } from 'y-protocols/awareness'
 import type { DrainReason, Fence, Mode, ParkView, Peer, Right, User } from './channel.js'
@@ -6,7 +9,6 @@ import type { Draft, DraftStore } from './drafts.js'
 import type { LockHandle } from './handle.js'
 import type { Closed } from './link.js'
 import type { HandOverRequest } from './lock-status.js'
-import type { BatonProvider } from './provider.js'
 import type { EditRight } from './rights.js'
 import type { SaveState } from './saves.js'
 import type { Scope } from './scope.js'
@@ -46,7 +48,7 @@ export interface Experiments {
   readonly networkCut: boolean
 }
 
-export interface BatonOptions {
+export interface ProviderOptions<Provider> {
   /** Connect at once; true unless told otherwise. */
   connect?: boolean | undefined
   awareness?: Awareness | undefined
@@ -64,7 +66,7 @@ export interface BatonOptions {
   /** Largest delay between attempts, in milliseconds; 2500 unless told otherwise. */
   maxBackoffTime?: number | undefined
   /** Whether to come again after a close; unless told otherwise, after all but those with a code from 4400 to 4499. */
-  shouldReconnect?: ((closed: Closed, provider: BatonProvider) => boolean) | undefined
+  shouldReconnect?: ((closed: Closed, provider: Provider) => boolean) | undefined
   /** Taken for compatibility with y-websocket; tabs meet only at the server. */
   disableBc?: boolean | undefined
   /** Taken for compatibility with y-websocket; the server asks by itself when it lacks something. */
@@ -88,16 +90,16 @@ export interface BatonOptions {
 }
 
 /** The events, and their arguments. */
-export type BatonEvents = {
+export type ProviderEvents<Provider> = {
   // As in y-websocket.
   status: (event: { status: 'connected' | 'connecting' | 'disconnected' }) => void
   sync: (synced: boolean) => void
   synced: (synced: boolean) => void
-  'connection-close': (closed: Closed, provider: BatonProvider) => void
-  'connection-error': (closed: Closed, provider: BatonProvider) => void
+  'connection-close': (closed: Closed, provider: Provider) => void
+  'connection-error': (closed: Closed, provider: Provider) => void
 
   /** This provider stays away after that close; `endWords` has words for it. */
-  closed: (closed: Closed, provider: BatonProvider) => void
+  closed: (closed: Closed, provider: Provider) => void
 
   /** The server knows this session; `resumed` when it is the one from before. */
   welcome: (event: { session: number; resumed: boolean }) => void
@@ -148,4 +150,4 @@ export type BatonEvents = {
 }
 
 /** Tells the listeners. */
-export type Emit = <E extends keyof BatonEvents>(event: E, ...args: Parameters<BatonEvents[E]>) => void
+export type Emit = <E extends keyof ProviderEvents<unknown>>(event: E, ...args: Parameters<ProviderEvents<unknown>[E]>) => void

@@ -1,6 +1,6 @@
 /** The front page of `baton-client`: what a program may use. See README.md. */
-export { BatonProvider } from './provider.js'
-export type { BatonEvents, BatonOptions, Draining, Experiments, Offer } from './events.js'
+export { BatonProvider, type BatonEvents, type BatonOptions } from './provider.js'
+export type { Draining, Experiments, Offer } from './events.js'
 export type { DiffPart, DrainReason, Fence, GrantState, GrantView, LockView, Mode, Outcome, ParkView, Peer, PeerState, Right, Timings, User } from './channel.js'
 export { LockHandle, NOTE_BYTES, type BatonLock } from './handle.js'
 export { BatonError, type BatonErrorCode } from './error.js'

@@ -9,7 +9,7 @@ import { placeOf, urlOf } from './address.js'
 import type { LockView, Mode, ParkView, Peer, Right, Timings, User } from './channel.js'
 import { Client } from './client.js'
 import type { Draft } from './drafts.js'
-import type { BatonEvents, BatonOptions, Emit, Experiments } from './events.js'
+import type { Emit, Experiments, ProviderEvents, ProviderOptions } from './events.js'
 import { experiments } from './experiments.js'
 import type { LockHandle } from './handle.js'
 import type { Answer, ParkAnswer } from './requests.js'
@@ -18,6 +18,12 @@ import type { SaveState } from './saves.js'
 import { scopeOf, WHOLE, type Path } from './scope.js'
 import { socketClass, type WebSocketLike } from './socket.js'
 import type { WaitOptions } from './waits.js'
+
+/** Options of the constructor. */
+export type BatonOptions = ProviderOptions<BatonProvider>
+
+/** The events, and their arguments. */
+export type BatonEvents = ProviderEvents<BatonProvider>
 
 export class BatonProvider extends ObservableV2<BatonEvents> {
   readonly serverUrl: string
@@ -30,7 +36,7 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
   /** For experiments with failure, in a demo or a test. */
   readonly debug: Experiments
 
-  readonly #client: Client
+  readonly #client: Client<BatonProvider>
 
   /**
    * @param serverUrl where the server takes sockets, such as `wss://example.org/ws`
@@ -47,7 +53,7 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
     this.protocols = options.protocols ?? []
     this.maxBackoffTime = options.maxBackoffTime ?? 2500
     const emit: Emit = (event, ...args) => this.emit(event, args as never)
-    this.#client = new Client(placeOf(this.serverUrl, roomname), doc, options, this, emit)
+    this.#client = new Client<BatonProvider>(placeOf(this.serverUrl, roomname), doc, options, this, emit)
     this.lock = this.lockFor()
     this.debug = experiments(this.#client.link, this.#client.session)
     if (options.connect !== false) this.connect()

@@ -4,8 +4,7 @@
  * component, so that they render on a server, under StrictMode, and in concurrent rendering without tearing.
  */
 import { useEffect, useMemo, useState, useSyncExternalStore } from 'react'
-import type { BatonOptions } from './events.js'
-import type { BatonProvider } from './provider.js'
+import type { BatonOptions, BatonProvider } from './provider.js'
 import type { Path } from './scope.js'
 import {
   batonStore,

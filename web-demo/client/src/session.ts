@@ -7,7 +7,7 @@
 import { idleFor, isVisible } from './activity.js'
 import { VERSION, type Ask, type ClientMessage, type Outcome, type ParkView, type Peer, type Right, type ServerMessage, type Timings, type User, type Welcome } from './channel.js'
 import { now } from './clock.js'
-import type { BatonOptions, Emit, Offer } from './events.js'
+import type { Emit, Offer, ProviderOptions } from './events.js'
 import { canInflate, ENCODING } from './inflate.js'
 import { LockMachine, type LockEffect } from './lock.js'
 import { Requests, UNSENT, type ParkAnswer } from './requests.js'
@@ -35,6 +35,8 @@ const NOTHING_SENT: ParkAnswer = { ...UNSENT, content: null }
 /** Answers after which nobody waits in the queue. */
 const NOT_QUEUED: readonly Outcome[] = ['forbidden', 'busy', 'would-wait', 'not-allowed', 'full', 'invalid']
 
+type SessionOptions = Pick<ProviderOptions<never>, 'user' | 'userKey' | 'observer' | 'claim'>
+
 export class Session {
   readonly machine = new LockMachine()
   readonly roster = new Map<number, Peer>()
@@ -49,7 +51,7 @@ export class Session {
   parked = 0
   /** Beats are not answered. */
   mute = false
-  readonly #options: BatonOptions
+  readonly #options: SessionOptions
   readonly #token: TokenSource
   readonly #events: SessionEvents
   readonly #requests: Requests
@@ -61,7 +63,7 @@ export class Session {
   /** Wakes the wish that waits for a welcome. */
   #wake: ((again: boolean) => void) | null = null
 
-  constructor(options: BatonOptions, ticket: Ticket | null, token: TokenSource, events: SessionEvents) {
+  constructor(options: SessionOptions, ticket: Ticket | null, token: TokenSource, events: SessionEvents) {
     this.#options = options
     this.#token = token
     this.#events = events
