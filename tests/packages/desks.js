@@ -3,13 +3,16 @@
 import { fresh } from '../browser/pages.js'
 import { waitFor } from '../node/harness.js'
 
-/** The editors of the page; `focus` is what takes the keys where that is not the element that the guard marks. */
+/**
+ * The editors of the page. `focus` is what takes the keys where that is not the element that the guard marks; an input
+ * method `composes` in those that the browser lets be edited at any time.
+ */
 export const EDITORS = {
-  codemirror: {},
+  codemirror: { composes: true },
   prosemirror: {},
   tiptap: {},
   quill: {},
-  monaco: { focus: 'textarea, .native-edit-context' },
+  monaco: { focus: 'textarea, .native-edit-context', composes: true },
   lexical: {},
   blocknote: {}
 }

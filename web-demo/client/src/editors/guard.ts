@@ -47,6 +47,7 @@ export class EditGuard {
   readonly #lock: Pick<LockHandle, 'right' | 'peer'>
   readonly #options: GuardOptions
   readonly #attached = new Map<HTMLElement, Surface>()
+  readonly #contexts = new Set<EditContextLike>()
   #undo: Undoes | null = null
   #cue: Cue | null = null
   #told: boolean | null = null
@@ -117,6 +118,7 @@ export class EditGuard {
     for (const [type, listener] of this.#listeners) element.addEventListener(type, listener, true)
     const { mayEdit, why } = this.right
     this.#told = mayEdit
+    this.#findContext(element.ownerDocument.activeElement)
     surface.follow?.(mayEdit)
     mark(element, mayEdit, why)
   }
@@ -126,6 +128,8 @@ export class EditGuard {
     for (const [type, listener] of this.#listeners) element.removeEventListener(type, listener, true)
     if (this.#attached.size > 0) return
     for (const event of EVENTS) this.#provider.off(event, this.look)
+    for (const context of this.#contexts) context.removeEventListener('compositionstart', this.#compose)
+    this.#contexts.clear()
     this.#cue?.destroy()
     this.#cue = null
   }
@@ -169,8 +173,18 @@ export class EditGuard {
     if (this.mayEdit) return
     this.refuse()
     // No event stops an input method.
-    setTimeout(() => giveUp(event.target as HTMLElement))
+    setTimeout(() => giveUp(composed(event.target as HTMLElement | EditContextLike)))
   }
+
+  /** An input method composes in an `EditContext` past its element: no event of the element tells of it. */
+  #findContext(element: Element | null): void {
+    const context = (element as Contextual | null)?.editContext
+    if (!context || this.#contexts.has(context) || ![...this.#attached.keys()].some((one) => one.contains(element))) return
+    this.#contexts.add(context)
+    context.addEventListener('compositionstart', this.#compose)
+  }
+
+  readonly #focus = (event: Event): void => this.#findContext(event.target as Element)
 
   readonly #listeners: readonly (readonly [string, (event: Event) => void])[] = [
     // Every kind of input has one: typing, deleting, pasting, dropping, undo of a menu, a correction.
@@ -182,11 +196,21 @@ export class EditGuard {
     ['input', this.#notice],
     ['keydown', this.#key],
     ['compositionstart', this.#compose],
+    ['focusin', this.#focus],
   ]
 }
 
-/** An `EditContext` is what some editors have in the place of an element that can be edited. */
-const takesInput = (element: HTMLElement & { readonly editContext?: unknown }): boolean => element.isContentEditable || element.editContext != null
+/** The part of an `EditContext` that is used: what some editors have in the place of an element that can be edited. */
+interface EditContextLike extends EventTarget {
+  attachedElements(): HTMLElement[]
+}
+
+type Contextual = Element & { readonly editContext?: EditContextLike | null }
+
+const takesInput = (element: HTMLElement & Contextual): boolean => element.isContentEditable || element.editContext != null
+
+/** The element in which an input method composes. */
+const composed = (target: HTMLElement | EditContextLike): HTMLElement => ('attachedElements' in target ? (target.attachedElements()[0] as HTMLElement) : target)
 
 function mark(element: HTMLElement, mayEdit: boolean, why: string): void {
   const attributes = { 'data-may-edit': String(mayEdit), 'data-why': why, 'aria-readonly': String(!mayEdit) }
