@@ -35,12 +35,14 @@
 //! without its engine; with `BATON_STORIES_NODES=3` every [`TestServer`] is three of them, but for stories that begin with
 //! [`one_machine!`] (`story_nodes`). A
 //! [`WildSocket`] (`wild`) sends what no proper client would. Leaves: [`http`], [`certificates`], [`within`],
-//! [`Pass`], which makes the tokens that a server asks for. A [`HocuspocusClient`] (`hocuspocus`) speaks that wire.
+//! [`Pass`], which makes the tokens that a server asks for. A [`HocuspocusClient`] (`hocuspocus`) speaks that wire. [`hosted`] has what the
+//! program itself does with a document.
 
 pub mod certificates;
 mod client;
 mod hocuspocus;
 mod holder;
+pub mod hosted;
 pub mod http;
 mod inbox;
 mod join;

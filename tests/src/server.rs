@@ -15,7 +15,8 @@ use baton_log::{LoadedDocument, Log, LogError, LogOptions, NodeNews, Store};
 use baton_presence::{LockSettings, Time};
 use baton_room::{Room, RoomOptions};
 use baton_server::{
-    EraseError, Load, Server, Settings, Span, StoredDocument, Switch, TimingProfile,
+    EraseError, HostedAuthor, HostedDocument, HostedDocumentEnded, Load, Server, Settings, Span,
+    StoredDocument, Switch, TimingProfile,
 };
 use futures_util::future::{join_all, try_join_all};
 use futures_util::stream::BoxStream;
@@ -204,6 +205,29 @@ impl TestServer {
     /// What the server answered instead.
     pub async fn try_connect(&self, join: Join) -> Result<RawClient, Refused> {
         RawClient::try_connect(self.address(), join).await
+    }
+
+    /// Opens a document for the program itself, at the node whose turn it is.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    pub async fn document(&self, name: &str) -> HostedDocument {
+        let author = HostedAuthor::new("server", "server").expect("a name");
+        let opened = self.document_as(name, &author).await;
+        opened.expect("a document that can be opened")
+    }
+
+    /// The same, for edits of this author.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn document_as(
+        &self,
+        name: &str,
+        author: &HostedAuthor,
+    ) -> Result<HostedDocument, HostedDocumentEnded> {
+        let opening = self.next_node().server().document_as(name, author);
+        within("a document to be opened", opening).await
     }
 
     /// Asks for a path over HTTP.

@@ -1,5 +1,4 @@
-//! Baton in a program of one's own: routes beside the host's, a decision of the host's about who may do what, and
-//! documents that the host itself reads and edits.
+//! Baton in a program of one's own: routes beside the host's, and a decision of the host's about who may do what.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the story")]
 
 use std::future::ready;
@@ -11,15 +10,14 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use baton_server::{
-    Access, AccessDenied, AccessFuture, AccessRequest, Authorize, HostedAuthor, HostedDocument,
-    HostedEditError, HostedEvent, Permissions, Server, ServerBuilder, Settings, TokenUser, close,
+    Access, AccessDenied, AccessFuture, AccessRequest, Authorize, Permissions, Server,
+    ServerBuilder, Settings, TokenUser, close,
 };
-use baton_sync::control_channel::{GrantStatus, PeerStatus, ServerMessage};
-use baton_sync::yrs::{GetString, ReadTxn, Text, WriteTxn};
-use baton_tests::{Join, LockState, RawClient, http, within};
+use baton_sync::control_channel::PeerStatus;
+use baton_tests::hosted::text;
+use baton_tests::{Join, RawClient, http};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::broadcast::Receiver;
 
 /// A host's own program, which serves these routes on a port of its own.
 async fn serve(routes: Router) -> SocketAddr {
@@ -32,43 +30,6 @@ async fn serve(routes: Router) -> SocketAddr {
 
 fn open(folder: &Path) -> Server {
     Server::open(folder, Settings::default()).unwrap()
-}
-
-/// A server in a folder, with its sockets on a port.
-async fn hosted() -> (TempDir, Server, SocketAddr) {
-    let folder = TempDir::new().unwrap();
-    let server = open(folder.path());
-    let address = serve(server.documents_router()).await;
-    (folder, server, address)
-}
-
-async fn text(document: &HostedDocument) -> String {
-    let read = document.read(|txn| txn.get_text("t").map(|text| text.get_string(txn)));
-    within("a document to be read", read)
-        .await
-        .unwrap()
-        .unwrap_or_default()
-}
-
-async fn types(document: &HostedDocument, what: &str) -> Result<(), HostedEditError> {
-    let edit = document.edit(|txn| txn.get_or_insert_text("t").push(txn, what));
-    within("an edit's fate", edit).await
-}
-
-/// Waits for an event that fits.
-async fn hears<T>(
-    events: &mut Receiver<HostedEvent>,
-    what: &str,
-    mut pick: impl FnMut(HostedEvent) -> Option<T>,
-) -> T {
-    let hearing = async {
-        loop {
-            if let Some(found) = pick(events.recv().await.unwrap()) {
-                return found;
-            }
-        }
-    };
-    within(what, hearing).await
 }
 
 // ---- routes ----
@@ -236,147 +197,5 @@ async fn the_host_decides_who_may_do_what_and_who_they_are() {
     ada.is_saved().await;
     let document = server.document("notes").await.unwrap();
     assert_eq!(text(&document).await, "hello, world");
-    server.shutdown().await.unwrap();
-}
-
-// ---- documents in process ----
-
-#[tokio::test]
-async fn an_edit_of_the_program_is_durable_when_its_future_ends_and_others_see_it() {
-    let (folder, server, address) = hosted().await;
-    let stock = RawClient::connect(address, Join::stock("notes")).await;
-    let ada = RawClient::connect(address, Join::member("notes", "Ada")).await;
-    let document = server.document("notes").await.unwrap();
-    types(&document, "from the program").await.unwrap();
-    stock.sees("from the program").await;
-    // Its author is one for all of its edits.
-    types(&document, ", twice").await.unwrap();
-    ada.sees("from the program, twice").await;
-    ada.types(" and Ada's");
-    ada.is_saved().await;
-    assert_eq!(text(&document).await, "from the program, twice and Ada's");
-    // At once: nothing is written that was not written before.
-    let reopened = TempDir::new().unwrap();
-    for file in std::fs::read_dir(folder.path()).unwrap().flatten() {
-        std::fs::copy(file.path(), reopened.path().join(file.file_name())).unwrap();
-    }
-    let again = open(reopened.path());
-    let document = again.document("notes").await.unwrap();
-    assert_eq!(text(&document).await, "from the program, twice and Ada's");
-    server.shutdown().await.unwrap();
-}
-
-#[tokio::test]
-async fn an_edit_of_the_program_is_refused_while_another_holds_the_lock() {
-    let (_folder, server, address) = hosted().await;
-    let document = server.document("notes").await.unwrap();
-    types(&document, "a").await.unwrap();
-    let ada = RawClient::connect(address, Join::member("notes", "Ada")).await;
-    let fence = ada.takes_lock().await;
-    assert_eq!(
-        types(&document, "refused").await,
-        Err(HostedEditError::Refused)
-    );
-    assert_eq!(text(&document).await, "a");
-    ada.types("b");
-    ada.is_saved().await;
-    ada.releases(fence).await;
-    ada.sees_lock(LockState::Free).await;
-    types(&document, "c").await.unwrap();
-    assert_eq!(text(&document).await, "abc");
-    // Nothing was set aside of what was refused.
-    let parked = ada.take(|message| matches!(message, ServerMessage::Park { .. }).then_some(()));
-    assert!(parked.is_empty());
-    ada.sees("abc").await;
-    server.shutdown().await.unwrap();
-}
-
-#[tokio::test]
-async fn an_author_who_may_only_read_edits_nothing() {
-    let (_folder, server, _address) = hosted().await;
-    let author = HostedAuthor::new("reader", "Reader").unwrap().read_only();
-    let document = server.document_as("notes", &author).await.unwrap();
-    assert_eq!(types(&document, "x").await, Err(HostedEditError::Refused));
-    assert_eq!(text(&document).await, "");
-    server.shutdown().await.unwrap();
-}
-
-#[tokio::test]
-async fn the_program_hears_edits_people_and_a_lock_that_passes_on() {
-    let (_folder, server, address) = hosted().await;
-    let author = HostedAuthor::new("robot", "Robot").unwrap();
-    let document = server.document_as("notes", &author).await.unwrap();
-    let mut events = document.events();
-    let ada = RawClient::connect(address, Join::member("notes", "Ada")).await;
-    hears(&mut events, "that Ada is here", |event| match event {
-        HostedEvent::Peer(peer) if peer.user.name == "Ada" => Some(()),
-        _ => None,
-    })
-    .await;
-    ada.sees_peer("Robot", PeerStatus::Online).await;
-    ada.types("hello");
-    hears(&mut events, "an edit", |event| {
-        (event == HostedEvent::Changed).then_some(())
-    })
-    .await;
-    assert_eq!(text(&document).await, "hello");
-
-    ada.takes_lock().await;
-    let bob = RawClient::connect(address, Join::member("notes", "Bob")).await;
-    bob.acquires().await;
-    let held_by = |wanted: u64| {
-        move |event| match event {
-            HostedEvent::Locks(view) => view.grants.iter().find_map(|grant| {
-                let is_held = grant.state == GrantStatus::Held && grant.session == wanted;
-                is_held.then_some(grant.fence)
-            }),
-            _ => None,
-        }
-    };
-    let of_ada = hears(&mut events, "Ada's lock", held_by(ada.session())).await;
-    let to = bob.session();
-    ada.leaves().await;
-    bob.claims().await;
-    let of_bob = hears(&mut events, "that the lock passes on", held_by(to)).await;
-    assert!(of_bob > of_ada);
-    let shown = document.locks().unwrap();
-    assert_eq!(shown.grants.first().map(|grant| grant.session), Some(to));
-    assert!(
-        document
-            .people()
-            .values()
-            .any(|peer| peer.user.name == "Bob")
-    );
-
-    server.shutdown().await.unwrap();
-    let (code, _) = hears(&mut events, "the end", |event| match event {
-        HostedEvent::Ended { code, reason } => Some((code, reason)),
-        _ => None,
-    })
-    .await;
-    assert_eq!(code, close::GOING_AWAY);
-    let refused = types(&document, "too late").await;
-    assert!(
-        matches!(refused, Err(HostedEditError::Ended(_))),
-        "{refused:?}"
-    );
-}
-
-#[tokio::test]
-async fn a_program_with_many_edits_at_once_loses_none() {
-    let (_folder, server, address) = hosted().await;
-    let ada = RawClient::connect(address, Join::stock("notes")).await;
-    let document = Arc::new(server.document("notes").await.unwrap());
-    let edits = (0..20).map(|_| {
-        let document = Arc::clone(&document);
-        tokio::spawn(async move { types(&document, "x").await })
-    });
-    for edit in edits.collect::<Vec<_>>() {
-        edit.await.unwrap().unwrap();
-    }
-    ada.sees(&"x".repeat(20)).await;
-    assert_eq!(text(&document).await, "x".repeat(20));
-    let name = server.document("no\nname").await.err().unwrap();
-    assert_eq!(name.code, close::BAD_NAME);
     server.shutdown().await.unwrap();
 }

@@ -19,6 +19,7 @@ mod enforcement;
 mod gaps;
 mod handing_over;
 mod hocuspocus;
+mod hosted;
 mod hostile;
 mod hostile_sockets;
 mod http_surface;
