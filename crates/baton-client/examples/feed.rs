@@ -155,7 +155,10 @@ async fn run(
         }
     }
     walk.resume(last(client)?);
-    eprintln!("continuing after {:?}", walk.last);
+    match &walk.last {
+        Some(_) => eprintln!("the feed goes on after its last tick"),
+        None => eprintln!("the feed begins"),
+    }
     let mut seconds = interval(Duration::from_secs(1));
     // One tick, and no burst, after a pause of the whole machine.
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -181,7 +184,7 @@ async fn run(
                 Ok(ClientEvent::Closed { cause, reconnect }) => {
                     eprintln!("the connection ended: {cause}; {reconnect:?}");
                 }
-                Ok(ClientEvent::Synced) => eprintln!("in step"),
+                Ok(ClientEvent::Synced) => eprintln!("the feed has all that the server has"),
                 Ok(ClientEvent::Error { message, .. }) => eprintln!("{message}"),
                 _ => {}
             }
