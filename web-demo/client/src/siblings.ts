@@ -3,6 +3,7 @@
  *
  * Owns one key of localStorage for each document. It is a hint: the server decides by the user key whose a session is.
  */
+import { withStorage } from './storage.js'
 
 /** Sessions that are remembered for one document. */
 const REMEMBERED = 32
@@ -23,11 +24,7 @@ export class Siblings {
     this.#read()
     this.#sessions.delete(session)
     this.#sessions.add(session)
-    try {
-      globalThis.localStorage?.setItem(this.#key, JSON.stringify([...this.#sessions].slice(-REMEMBERED)))
-    } catch {
-      // Not remembered: other tabs do not know this one.
-    }
+    withStorage('localStorage', (store) => store.setItem(this.#key, JSON.stringify([...this.#sessions].slice(-REMEMBERED))))
   }
 
   has(session: number): boolean {
@@ -43,11 +40,7 @@ export class Siblings {
   }
 
   #read(): void {
-    try {
-      const kept = JSON.parse(globalThis.localStorage?.getItem(this.#key) ?? '[]') as unknown
-      this.#sessions = new Set(Array.isArray(kept) ? kept.filter((one) => typeof one === 'number') : [])
-    } catch {
-      this.#sessions = new Set()
-    }
+    const kept = withStorage('localStorage', (store) => JSON.parse(store.getItem(this.#key) ?? '[]') as unknown)
+    this.#sessions = new Set(Array.isArray(kept) ? kept.filter((one) => typeof one === 'number') : [])
   }
 }

@@ -6,6 +6,7 @@
  * key; never decides what a token is worth.
  */
 import type { Fence } from './channel.js'
+import { withStorage } from './storage.js'
 
 export interface Ticket {
   readonly session: number
@@ -14,50 +15,25 @@ export interface Ticket {
   readonly fences: readonly Fence[]
 }
 
-/** The part of the Storage interface that is used. */
-export type TicketStore = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
-
-function storage(): TicketStore | null {
-  try {
-    return globalThis.sessionStorage ?? null
-  } catch {
-    // Storage is forbidden here: each page is then a new session.
-    return null
-  }
-}
-
 /** Takes the ticket of this document out of storage, so that no copy of this tab can use it. */
 export function takeTicket(url: string): Ticket | null {
-  const key = keyOf(url)
-  try {
-    const store = storage()
-    const text = store?.getItem(key)
-    if (!store || !text) return null
-    store.removeItem(key)
-    const value = JSON.parse(text) as Partial<Ticket>
+  return withStorage('sessionStorage', (store) => {
+    const text = store.getItem(keyOf(url))
+    store.removeItem(keyOf(url))
+    const value = JSON.parse(text ?? '{}') as Partial<Ticket>
     if (typeof value.session !== 'number' || typeof value.token !== 'string') return null
     return { session: value.session, token: value.token, fences: Array.isArray(value.fences) ? value.fences : [] }
-  } catch {
-    return null
-  }
+  })
 }
 
 /** Leaves the ticket for the page that comes after this one in the same tab. */
 export function leaveTicket(url: string, ticket: Ticket): void {
-  try {
-    storage()?.setItem(keyOf(url), JSON.stringify(ticket))
-  } catch {
-    // A full or forbidden storage only means that the next page is a new session.
-  }
+  withStorage('sessionStorage', (store) => store.setItem(keyOf(url), JSON.stringify(ticket)))
 }
 
 /** Forgets the ticket of this document. */
 export function dropTicket(url: string): void {
-  try {
-    storage()?.removeItem(keyOf(url))
-  } catch {
-    // As above.
-  }
+  withStorage('sessionStorage', (store) => store.removeItem(keyOf(url)))
 }
 
 function keyOf(url: string): string {
