@@ -13,6 +13,7 @@ import * as Y from 'yjs'
 import type { ClientMessage, Hello, Outcome, ParkView, Peer, Right, ServerMessage, Timings } from '../client/src/channel'
 import { decodeFrame, encodeFrame } from '../client/src/codec'
 import { FakeLocks } from './fake-locks'
+import { encodeServerFrame } from './server-frames'
 
 /** The defaults of docs/protocol.md. */
 export const TIMINGS: Timings = {
@@ -86,21 +87,21 @@ export class Room {
     this.awareness.setLocalState(null)
     this.#beats = setInterval(() => this.#tick(), Math.max(20, timings.beat_every * 0.4))
     this.doc.on('update', (update: Uint8Array, origin: unknown) => {
-      for (const other of this.connections) if (other !== origin) this.#frame(other, encodeFrame({ kind: 'update', update }))
+      for (const other of this.connections) if (other !== origin) this.#frame(other, encodeFrame({ kind: 'update', bytes: update }))
     })
     this.awareness.on('update', ({ added, updated, removed }: Record<'added' | 'updated' | 'removed', number[]>) => {
       const update = awarenessProtocol.encodeAwarenessUpdate(this.awareness, [...added, ...updated, ...removed])
-      for (const one of this.connections) this.#frame(one, encodeFrame({ kind: 'awareness', update }))
+      for (const one of this.connections) this.#frame(one, encodeFrame({ kind: 'awareness', bytes: update }))
     })
   }
 
   join(socket: WebSocket): void {
     const connection: Connection = { socket, session: null, syncs: 0, compressed: false, clients: new Set() }
     this.connections.add(connection)
-    this.#frame(connection, encodeFrame({ kind: 'step1', stateVector: Y.encodeStateVector(this.doc) }))
+    this.#frame(connection, encodeFrame({ kind: 'step1', bytes: Y.encodeStateVector(this.doc) }))
     const here = [...this.awareness.getStates().keys()]
     if (here.length > 0) {
-      this.#frame(connection, encodeFrame({ kind: 'awareness', update: awarenessProtocol.encodeAwarenessUpdate(this.awareness, here) }))
+      this.#frame(connection, encodeFrame({ kind: 'awareness', bytes: awarenessProtocol.encodeAwarenessUpdate(this.awareness, here) }))
     }
     socket.on('message', (data: Buffer) => this.#received(connection, new Uint8Array(data)))
     socket.on('close', (code: number) => this.#left(connection, code))
@@ -133,11 +134,11 @@ export class Room {
   #received(from: Connection, bytes: Uint8Array): void {
     const frame = decodeFrame(bytes)
     if (frame.kind === 'step1') {
-      this.#answer(from, Y.encodeStateAsUpdate(this.doc, frame.stateVector))
+      this.#answer(from, Y.encodeStateAsUpdate(this.doc, frame.bytes))
     } else if (frame.kind === 'step2' || frame.kind === 'update') {
-      this.#edit(from, frame.update)
+      this.#edit(from, frame.bytes)
     } else if (frame.kind === 'awareness') {
-      awarenessProtocol.applyAwarenessUpdate(this.awareness, frame.update, from)
+      awarenessProtocol.applyAwarenessUpdate(this.awareness, frame.bytes, from)
       for (const client of this.awareness.getStates().keys()) if (client === from.session?.peer.client) from.clients.add(client)
     } else if (frame.kind === 'baton') {
       const message = JSON.parse(frame.json) as ClientMessage
@@ -148,9 +149,9 @@ export class Room {
   }
 
   #answer(to: Connection, update: Uint8Array): void {
-    if (!to.compressed || update.length < 1024) return this.#frame(to, encodeFrame({ kind: 'step2', update }))
+    if (!to.compressed || update.length < 1024) return this.#frame(to, encodeFrame({ kind: 'step2', bytes: update }))
     const payload = this.spoil(compressed(update))
-    this.#frame(to, encodeFrame({ kind: 'compressed', step: 'step2', payload }))
+    this.#frame(to, encodeServerFrame({ kind: 'compressed', step: 'step2', payload }))
   }
 
   #edit(from: Connection, update: Uint8Array): void {

@@ -44,11 +44,11 @@ export class Inflow {
     const connection = this.#connection
     this.#waiting = []
     try {
-      const update = await inflate(frame.payload)
+      const bytes = await inflate(frame.payload)
       if (connection !== this.#connection) return
       const behind = this.#waiting
       this.#waiting = null
-      for (const next of [{ kind: frame.step, update } as const, ...behind]) {
+      for (const next of [{ kind: frame.step, bytes } as const, ...behind]) {
         // Taking one may end the connection.
         if (connection === this.#connection) this.add(next)
       }

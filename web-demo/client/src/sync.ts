@@ -7,7 +7,7 @@
 import * as awarenessProtocol from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import type { User } from './channel.js'
-import { encodeFrame, type Frame } from './codec.js'
+import { encodeFrame, type Frame, type SentFrame } from './codec.js'
 import { Saves } from './saves.js'
 
 export interface SyncEvents {
@@ -33,7 +33,7 @@ export class DocSync {
 
   opened(): void {
     this.saves.opened()
-    this.#events.send(encodeFrame({ kind: 'step1', stateVector: Y.encodeStateVector(this.doc) }))
+    this.#events.send(encodeFrame({ kind: 'step1', bytes: Y.encodeStateVector(this.doc) }))
     const state = this.awareness.getLocalState()
     // A new clock, because others may already have seen this client's removal at the present one.
     if (state !== null) this.awareness.setLocalState(state)
@@ -49,17 +49,17 @@ export class DocSync {
   frame(frame: Frame): boolean {
     switch (frame.kind) {
       case 'step1':
-        this.#answerStep1(frame.stateVector)
+        this.#count({ kind: 'step2', bytes: Y.encodeStateAsUpdate(this.doc, frame.bytes) })
+        this.saves.complete()
+        this.#events.saves()
         return true
       case 'step2':
-        Y.applyUpdate(this.doc, frame.update, this)
-        this.#events.synced()
-        return true
       case 'update':
-        Y.applyUpdate(this.doc, frame.update, this)
+        Y.applyUpdate(this.doc, frame.bytes, this)
+        if (frame.kind === 'step2') this.#events.synced()
         return true
       case 'awareness':
-        awarenessProtocol.applyAwarenessUpdate(this.awareness, frame.update, this)
+        awarenessProtocol.applyAwarenessUpdate(this.awareness, frame.bytes, this)
         return true
       case 'query-awareness':
         this.#sendAwareness([...this.awareness.getStates().keys()])
@@ -69,20 +69,14 @@ export class DocSync {
     }
   }
 
-  #answerStep1(stateVector: Uint8Array): void {
-    this.#count({ kind: 'step2', update: Y.encodeStateAsUpdate(this.doc, stateVector) })
-    this.saves.complete()
-    this.#events.saves()
-  }
-
-  #count(frame: Frame & { kind: 'step2' | 'update' }): void {
+  #count(frame: SentFrame): void {
     this.#events.send(encodeFrame(frame))
     this.saves.sent()
   }
 
   readonly #onUpdate = (update: Uint8Array, origin: unknown): void => {
     if (origin === this) return
-    if (this.#events.isOpen()) this.#count({ kind: 'update', update })
+    if (this.#events.isOpen()) this.#count({ kind: 'update', bytes: update })
     else this.saves.edited()
     this.#events.saves()
   }
@@ -99,7 +93,7 @@ export class DocSync {
 
   #sendAwareness(clients: number[]): void {
     if (clients.length === 0 || !this.#events.isOpen()) return
-    this.#events.send(encodeFrame({ kind: 'awareness', update: awarenessProtocol.encodeAwarenessUpdate(this.awareness, clients) }))
+    this.#events.send(encodeFrame({ kind: 'awareness', bytes: awarenessProtocol.encodeAwarenessUpdate(this.awareness, clients) }))
   }
 
   /** Names the person at this copy's cursor; other fields of the awareness state's `user` stay. */
