@@ -1,4 +1,5 @@
 /** A first sync that comes compressed, and a server that does so badly. */
+import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import WebSocket from 'ws'
 import * as Y from 'yjs'
@@ -27,21 +28,21 @@ describe('inflating', () => {
   it('refuses a bomb by what it states, and keeps no more of it than that', async () => {
     const bomb = new Uint8Array(1 << 20)
     await expect(inflate(compressed(bomb), (1 << 20) - 1)).rejects.toThrow('states 1048576 bytes, more than 1048575')
-    await expect(inflate(compressed(bomb, 64 * 1024 * 1024 + 1))).rejects.toThrow('more than 67108864')
+    await expect(inflate(compressed(randomBytes(70_000), 64 * 1024 * 1024 + 1))).rejects.toThrow('more than 67108864')
     for (const length of [0, 10, 100_000, (1 << 20) - 1]) {
-      await expect(inflate(compressed(bomb, length))).rejects.toThrow(`longer than the ${length} bytes`)
+      await expect(inflate(compressed(bomb, length))).rejects.toThrow(`not the ${length} bytes`)
     }
   })
 
   it('refuses a statement that cannot be true without allocating for it', async () => {
-    await expect(inflate(compressed(new Uint8Array(4), 1 << 20))).rejects.toThrow('cannot hold')
+    await expect(inflate(compressed(new Uint8Array(4), 1 << 20))).rejects.toThrow(/states 1048576 bytes, more than \d{4}$/)
   })
 
   it('refuses what is truncated, damaged, or shorter than it states', async () => {
     const whole = update(PROSE)
     const sound = compressed(whole)
     for (const end of [0, 1, 2, 10, sound.length - 1]) await expect(inflate(sound.subarray(0, end))).rejects.toThrow()
-    await expect(inflate(compressed(whole, whole.length + 1))).rejects.toThrow('and states')
+    await expect(inflate(compressed(whole, whole.length + 1))).rejects.toThrow('that it states')
     const damaged = sound.slice()
     damaged.fill(0xff, 4, 12)
     await expect(inflate(damaged)).rejects.toThrow()
@@ -132,7 +133,7 @@ describe('a provider', () => {
     provider?.on('channel-error', ({ message }) => errors.push(message))
     provider?.on('connection-close', ({ reason }) => closed.push(reason))
     await vi.waitFor(() => expect(closed.length).toBeGreaterThan(1))
-    expect(errors[0]).toContain('longer than the 65536 bytes that it states')
+    expect(errors[0]).toContain('not the 65536 bytes that it states')
     expect(closed[0]).toBe('a frame of the server was not understood')
     expect([text(), provider?.synced]).toEqual(['', false])
     room.spoil = (payload) => payload

@@ -35,9 +35,9 @@ export const canInflate: boolean = (() => {
 export async function inflate(payload: Uint8Array, most = MAX_UPDATE): Promise<Uint8Array> {
   const from = decoding.createDecoder(payload)
   const length = decoding.readVarUint(from)
-  if (length > most) throw new Error(`a compressed update states ${length} bytes, more than ${most}`)
   const bytes = payload.subarray(from.pos)
-  if (length > bytes.length * MAX_RATIO) throw new Error(`a compressed update of ${bytes.length} bytes states ${length}, which they cannot hold`)
+  const possible = Math.min(most, bytes.length * MAX_RATIO)
+  if (length > possible) throw new Error(`a compressed update states ${length} bytes, more than ${possible}`)
   const stream = new DecompressionStream(ENCODING)
   const feeding = feed(stream.writable.getWriter(), bytes)
   // The reading side fails of the same, and tells it.
@@ -47,16 +47,15 @@ export async function inflate(payload: Uint8Array, most = MAX_UPDATE): Promise<U
   let at = 0
   for (;;) {
     const { done, value } = await reader.read()
-    if (done) break
-    if (at + value.length > length) {
+    if (done && at === length) break
+    if (done || at + value.length > length) {
       reader.cancel().catch(() => {})
-      throw new Error(`a compressed update is longer than the ${length} bytes that it states`)
+      throw new Error(`a compressed update has not the ${length} bytes that it states`)
     }
     update.set(value, at)
     at += value.length
   }
   await feeding
-  if (at !== length) throw new Error(`a compressed update has ${at} bytes and states ${length}`)
   return update
 }
 
