@@ -54,13 +54,15 @@ export interface Situation {
 const yes = (why: EditReason): EditRight => ({ mayEdit: true, why })
 const no = (why: EditReason): EditRight => ({ mayEdit: false, why })
 
+/** The phases of this session's grants: the first that one of them is in decides. */
+const PHASES = ['held', 'unconfirmed', 'draining', 'releasing'] as const
+
 /** The right to edit in all the roots of the scope; the first that refuses decides. */
 export function rightIn(scope: Scope, situation: Situation): EditRight {
   const named = rootsOf(scope)
-  const roots = named ?? rootsOfAll(situation)
-  const rights = roots.map((root) => rightInRoot(root, situation))
+  const rights = (named ?? rootsOfAll(situation)).map((root) => rightUnder((one) => reaches(one, root), situation))
   // The whole document is also every root that nobody has named.
-  if (named === null) rights.push(rightElsewhere(situation))
+  if (named === null) rights.push(rightUnder((one) => one === null, situation))
   return rights.find((right) => !right.mayEdit) ?? rights.find(({ why }) => why !== 'holder') ?? yes('holder')
 }
 
@@ -69,30 +71,13 @@ function rootsOfAll({ holds, offers, others }: Situation): string[] {
   return [...new Set(scopes.flatMap((scope) => rootsOf(scope) ?? []))]
 }
 
-function rightInRoot(root: string, situation: Situation): EditRight {
-  if (situation.mode === 'open') return yes('open')
-  const phases = situation.holds.filter(({ scope }) => reaches(scope, root)).map(({ phase }) => phase)
-  if (phases.length > 0) return rightOfHolder(phases)
-  if (situation.offers.some((scope) => reaches(scope, root))) return no('offered')
-  if (situation.others.some(({ scope }) => reaches(scope, root))) return no('theirs')
-  return unheld(situation)
-}
-
-function rightElsewhere(situation: Situation): EditRight {
-  if (situation.mode === 'open') return yes('open')
-  const phases = situation.holds.filter(({ scope }) => scope === null).map(({ phase }) => phase)
-  if (phases.length > 0) return rightOfHolder(phases)
-  if (situation.offers.some((scope) => scope === null)) return no('offered')
-  if (situation.others.some(({ scope }) => scope === null)) return no('theirs')
-  return unheld(situation)
-}
-
-function rightOfHolder(phases: readonly Hold['phase'][]): EditRight {
-  if (phases.includes('held')) return yes('holder')
-  return no((['unconfirmed', 'draining', 'releasing'] as const).find((phase) => phases.includes(phase)) ?? 'theirs')
-}
-
-function unheld({ mode, connected }: Situation): EditRight {
+/** The right to edit where the grants and offers apply whose scope is there. */
+function rightUnder(isThere: (scope: Scope) => boolean, { mode, connected, holds, offers, others }: Situation): EditRight {
+  if (mode === 'open') return yes('open')
+  const own = PHASES.find((phase) => holds.some((hold) => hold.phase === phase && isThere(hold.scope)))
+  if (own !== undefined) return own === 'held' ? yes('holder') : no(own)
+  if (offers.some(isThere)) return no('offered')
+  if (others.some(({ scope }) => isThere(scope))) return no('theirs')
   if (mode === 'required') return no('required')
   return yes(connected ? 'free' : 'free-offline')
 }
