@@ -11,7 +11,7 @@ import type { LockMachine } from './lock.js'
 import type { LockState, LockStatus } from './lock-status.js'
 import type { EditRight } from './rights.js'
 import { UNSENT, type Answer } from './requests.js'
-import { toWire, type Scope } from './scope.js'
+import { byteLength, toWire, type Scope } from './scope.js'
 import type { WaitOptions } from './waits.js'
 import type { Ask } from './channel.js'
 
@@ -153,7 +153,7 @@ export class LockHandle {
    * @throws RangeError when the note is longer than `NOTE_BYTES`
    */
   async request(note = ''): Promise<Answer> {
-    if (new TextEncoder().encode(note).length > NOTE_BYTES) throw new RangeError(`a note has at most ${NOTE_BYTES} bytes`)
+    if (byteLength(note) > NOTE_BYTES) throw new RangeError(`a note has at most ${NOTE_BYTES} bytes`)
     return await this.#wish({ type: 'request', ...toWire(this.scope), note })
   }
 

@@ -17,7 +17,10 @@ export const WHOLE: Scope = null
 /** Limits of docs/protocol.md on a scope: paths, segments of a path, bytes of a segment. */
 const LIMITS = { paths: 16, segments: 8, bytes: 256 } as const
 
-const utf8 = new TextEncoder()
+/** Bytes of a text in UTF-8, by which the protocol limits texts. */
+export function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length
+}
 
 /**
  * The canonical scope of these paths; none given is the whole document. An empty list, or an empty path in it, is a mistake
@@ -27,22 +30,23 @@ const utf8 = new TextEncoder()
  */
 export function scopeOf(paths?: readonly Path[] | null): Scope {
   if (paths == null) return WHOLE
-  if (paths.length === 0 || paths.some((path) => path.length === 0)) throw new RangeError('a scope without a path covers nothing: leave it out for the whole document')
   for (const path of paths) {
-    if (path.length > LIMITS.segments) throw new RangeError(`a path has at most ${LIMITS.segments} segments`)
-    for (const segment of path) {
-      if (segment === '') throw new RangeError('a path has no empty segment')
-      if (utf8.encode(segment).length > LIMITS.bytes) throw new RangeError(`a segment has at most ${LIMITS.bytes} bytes`)
-    }
+    checkSize('segments of a path', path.length, LIMITS.segments)
+    for (const segment of path) checkSize('bytes of a segment', byteLength(segment), LIMITS.bytes)
   }
   const outer = paths.filter((path, i) => !paths.some((other, j) => i !== j && isPrefix(other, path) && (other.length < path.length || j < i)))
-  if (outer.length > LIMITS.paths) throw new RangeError(`a scope has at most ${LIMITS.paths} paths`)
-  return outer.map((path) => [...path]).sort(byCodePoints)
+  checkSize('paths of a scope', outer.length, LIMITS.paths)
+  // Text by text, so that every page has the same order; copies, since the caller may change the paths.
+  return outer.map((path) => JSON.stringify(path)).sort().map((path) => JSON.parse(path) as Path)
+}
+
+function checkSize(what: string, size: number, most: number): void {
+  if (size < 1 || size > most) throw new RangeError(`${what}: at least 1 and at most ${most}, not ${size}`)
 }
 
 /** The scope that a message of the server names; the server has checked it. */
 export function scopeFrom(paths: readonly Path[] | null | undefined): Scope {
-  return paths == null || paths.length === 0 || paths.some((path) => path.length === 0) ? WHOLE : paths
+  return paths?.length && paths.every((path) => path.length > 0) ? paths : WHOLE
 }
 
 /** How a message to the server names it. */
@@ -80,9 +84,4 @@ export function rootsOf(scope: Scope): readonly string[] | null {
 
 function isPrefix(outer: Path, inner: Path): boolean {
   return outer.length <= inner.length && outer.every((segment, i) => segment === inner[i])
-}
-
-function byCodePoints(a: Path, b: Path): number {
-  const [one, other] = [JSON.stringify(a), JSON.stringify(b)]
-  return one < other ? -1 : one > other ? 1 : 0
 }
