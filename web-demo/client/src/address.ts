@@ -8,14 +8,13 @@
  * escaped, is that of another document
  */
 export function placeOf(serverUrl: string, roomname: string): string {
-  if (roomname.split('/').some((part) => part === '.' || part === '..')) {
-    throw new RangeError(`no address can hold the name "${roomname}": between slashes, "." and ".." are steps to another folder`)
-  }
-  return `${serverUrl}/${roomname.split('/').map(encodeURIComponent).join('/')}`
+  const parts = roomname.split('/')
+  if (parts.some((part) => part === '.' || part === '..')) throw new RangeError('no part of the name of a document may be "." or ".."')
+  return `${serverUrl}/${parts.map(encodeURIComponent).join('/')}`
 }
 
 /** The address that a socket is opened to. */
 export function urlOf(place: string, params: Record<string, string>): string {
   const query = new URLSearchParams(params).toString()
-  return place + (query === '' ? '' : `?${query}`)
+  return place + (query && `?${query}`)
 }

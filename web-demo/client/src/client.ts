@@ -128,10 +128,10 @@ export class Client<Provider extends Settings> {
     const parked = this.session.parked
     const check = (): boolean | BatonError => {
       if (this.#end) return this.#end
-      if (this.session.parked !== parked) return new BatonError('parked', 'an edit of this copy was set aside: it is in a park, and not in the document')
+      if (this.session.parked !== parked) return new BatonError('parked', 'an edit of this copy was set aside in a park')
       if (copy.saves.reached(mark)) return true
       const isReader = this.session.isWelcome && !this.session.rights.has('write')
-      return isReader && copy.saves.unsaved ? new BatonError('read-only', 'this session may not write: the server takes none of its edits') : false
+      return isReader && copy.saves.unsaved ? new BatonError('read-only', 'this session may not write') : false
     }
     return this.#waits.until(check, () => this.#late('not everything was saved'), options)
   }

@@ -91,7 +91,7 @@ class BrowserDrafts implements DraftStore {
 function settled<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((done, fail) => {
     request.onsuccess = () => done(request.result)
-    request.onerror = () => fail(request.error ?? new Error('the browser’s storage failed'))
+    request.onerror = () => fail(request.error)
   })
 }
 

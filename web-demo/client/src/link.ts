@@ -181,7 +181,7 @@ export class Link {
     for (const socket of this.#stranded) socket.close(LEFT_ALONE)
     this.#stranded.clear()
     if (this.#phase === 'open' || this.#phase === 'connecting') {
-      this.#lost({ code: 1006, reason: 'frames were lost while the network was cut' })
+      this.#lost({ code: 1006, reason: 'the network was cut' })
     }
     this.nudge()
   }

@@ -30,7 +30,7 @@ export const OPEN = 1
 export function socketClass(given: WebSocketClass | undefined): WebSocketClass {
   const found = given ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket
   if (found === undefined) {
-    throw new Error("baton-client: there is no global WebSocket here (Node has one from 22 on). Install `ws` and pass it: import WebSocket from 'ws', then the option { WebSocketPolyfill: WebSocket }")
+    throw new Error('baton-client: there is no global WebSocket here. Install `ws`, and pass the option { WebSocketPolyfill: WebSocket }')
   }
   return found
 }
