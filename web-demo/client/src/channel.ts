@@ -159,24 +159,25 @@ export type Ask =
   | { type: 'set-mode'; mode: Mode }
   | { type: 'merge-park' | 'discard-park' | 'recover-park' | 'show-park'; id: number }
 
+/** Says who comes. Fields that are undefined are not written. */
 export interface Hello {
   type: 'hello'
   version: number
-  resume?: { session: number; token: string }
-  epoch?: number
+  resume?: { session: number; token: string } | undefined
+  epoch?: number | undefined
   /** Grants that this session believes in. */
-  fences?: readonly Fence[]
+  fences?: readonly Fence[] | undefined
   /** Version of the last lock view seen. */
-  locks?: number
-  user?: User
+  locks?: number | undefined
+  user?: User | undefined
   /** A secret that all tabs of one person share. */
-  user_key?: string
+  user_key?: string | undefined
   /** What this client may do, for a server that asks for it. */
-  token?: string
-  client?: number
-  observer?: boolean
+  token?: string | undefined
+  client?: number | undefined
+  observer?: boolean | undefined
   /** Compressed forms that this client reads. */
-  encodings?: readonly string[]
+  encodings?: readonly string[] | undefined
 }
 
 /** From this client to the server. */

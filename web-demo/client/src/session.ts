@@ -86,23 +86,21 @@ export class Session {
   /** A connection is open: says who this is. `client` is the Yjs client of the copy at hand. */
   opened(client: number): void {
     const ticket = this.ticket
-    const locks = this.machine.version
     const key = this.#options.userKey === undefined ? userKey() : this.#options.userKey
-    const token = this.#token.current
     this.machine.helloSent(now())
     this.#events.say({
       type: 'hello',
       version: VERSION,
-      ...(ticket && { resume: { session: ticket.session, token: ticket.token } }),
-      ...(this.epoch !== null && { epoch: this.epoch }),
-      ...(ticket && ticket.fences.length > 0 && { fences: ticket.fences }),
-      ...(locks !== null && { locks }),
+      resume: ticket ? { session: ticket.session, token: ticket.token } : undefined,
+      epoch: this.epoch ?? undefined,
+      fences: ticket?.fences,
+      locks: this.machine.version ?? undefined,
       user: this.user,
-      ...(key !== null && { user_key: key }),
-      ...(token && { token }),
+      user_key: key ?? undefined,
+      token: this.#token.current || undefined,
       client,
-      ...(this.#options.observer && { observer: true }),
-      ...(canInflate && { encodings: [ENCODING] }),
+      observer: this.#options.observer,
+      encodings: canInflate ? [ENCODING] : undefined,
     })
   }
 
