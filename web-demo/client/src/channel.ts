@@ -237,17 +237,7 @@ export function encodeClientMessage(message: ClientMessage): string {
   return JSON.stringify(message)
 }
 
-/** Negative when `a` is the older grant, 0 when they are the same, positive when `a` is the newer. */
-export function compareFences(a: Fence, b: Fence): number {
-  return a.epoch - b.epoch || a.position - b.position
-}
-
-/** Whether both name the same grant; nothing equals the absence of one. */
-export function sameFence(a: Fence | null | undefined, b: Fence | null | undefined): boolean {
-  return a != null && b != null && compareFences(a, b) === 0
-}
-
-/** Names the grant, for maps. */
+/** Names the grant: two fences are the same exactly when their names are. */
 export function fenceKey(fence: Fence): string {
   return `${fence.epoch}.${fence.position}`
 }

@@ -4,7 +4,7 @@
  * A state machine without sockets, timers or clocks: messages and moments go in, effects come out. It owns which grants
  * are ours, what we asked for and how far it got; it never sends anything.
  */
-import { fenceKey, sameFence, type Fence, type GrantView, type LockView, type Mode, type Welcome } from './channel.js'
+import { fenceKey, type Fence, type GrantView, type LockView, type Mode, type Welcome } from './channel.js'
 import type { Instant } from './clock.js'
 import { Answers, Lease } from './lease.js'
 import type { Drain, HandOverRequest, LockState, LockStatus } from './lock-status.js'
@@ -106,9 +106,9 @@ export class LockMachine {
 
   #resumeGrants(kept: readonly GrantView[]): LockEffect[] {
     const effects: LockEffect[] = []
-    for (const own of [...this.#own.values()]) {
-      if (kept.some(({ fence }) => sameFence(fence, own.fence))) continue
-      effects.push(...this.#end(own, 'it passed on while this page was out of reach'))
+    const keys = kept.map(({ fence }) => fenceKey(fence))
+    for (const [key, own] of [...this.#own]) {
+      if (!keys.includes(key)) effects.push(...this.#end(own, 'it passed on while this page was out of reach'))
     }
     for (const { fence, paths, state } of kept) {
       const own = this.#take(fence, scopeFrom(paths))
@@ -163,12 +163,11 @@ export class LockMachine {
   viewed(view: LockView): LockEffect[] {
     if (this.#view && view.version < this.#view.version) return []
     this.#view = view
-    const shown = ({ fence }: { fence: Fence }): boolean =>
-      view.grants.some((grant) => grant.session === this.#session && sameFence(grant.fence, fence))
+    const shown = view.grants.filter(({ session }) => session === this.#session).map(({ fence }) => fenceKey(fence))
     // A view from before a grant or an offer says nothing about it.
-    const gone = (one: { fence: Fence }): boolean => view.version >= one.fence.position && !shown(one)
-    for (const [key, offer] of this.#offers) if (gone(offer)) this.#offers.delete(key)
-    return [...this.#own.values()].filter(gone).flatMap((own) => this.#end(own, null))
+    const isGone = ({ fence }: { fence: Fence }): boolean => view.version >= fence.position && !shown.includes(fenceKey(fence))
+    for (const [key, offer] of this.#offers) if (isGone(offer)) this.#offers.delete(key)
+    return [...this.#own.values()].filter(isGone).flatMap((own) => this.#end(own, null))
   }
 
   offered(fence: Fence, scope: Scope): void {
@@ -265,12 +264,17 @@ export class LockMachine {
 
   /** Fences of our grants that lie in the scope, over it or under it. */
   ownIn(scope: Scope): Fence[] {
-    return [...this.#own.values()].filter((own) => conflict(own.scope, scope)).map(({ fence }) => fence)
+    return this.#ownUnder(scope).map(({ fence }) => fence)
   }
 
   /** The scope of a grant of ours. */
   scopeOfOwn(fence: Fence): Scope | undefined {
     return this.#own.get(fenceKey(fence))?.scope
+  }
+
+  /** Grants of ours that lie in the scope, over it or under it. */
+  #ownUnder(scope: Scope): Own[] {
+    return [...this.#own.values()].filter((own) => conflict(own.scope, scope))
   }
 
   #scopes(): Scope[] {
@@ -293,32 +297,34 @@ export class LockMachine {
 
   status(scope: Scope): LockStatus {
     const view = this.#view
-    const own = [...this.#own.values()].filter((one) => conflict(one.scope, scope))
+    const grants = view?.grants ?? []
+    const own = this.#ownUnder(scope)
+    const [first] = own
     const other = this.#others().find((grant) => conflict(grant.scope, scope))
-    const mine = own[0] && view?.grants.find(({ fence }) => sameFence(fence, own[0]?.fence))
+    const mine = first && grants.find(({ fence }) => fenceKey(fence) === fenceKey(first.fence))
     const state = this.#state(scope)
-    const grant = state === 'offered' ? view?.grants.find(({ session }) => session === this.#session) : (other ?? mine)
+    const grant = state === 'offered' ? grants.find(({ session }) => session === this.#session) : (other ?? mine)
     const queue = (view?.queue ?? []).filter(({ paths }) => conflict(scopeFrom(paths), scope)).map(({ session }) => session)
     const at = this.#session === null ? -1 : queue.indexOf(this.#session)
     return {
       state,
-      phase: grant?.state ?? (own[0] ? 'held' : view ? 'free' : null),
-      holder: grant?.session ?? (own[0] ? this.#session : null),
-      fence: own[0]?.fence ?? grant?.fence ?? null,
-      grantScope: own[0] ? own[0].scope : grant && scopeFrom(grant.paths),
+      phase: grant?.state ?? (first ? 'held' : view ? 'free' : null),
+      holder: grant?.session ?? (first ? this.#session : null),
+      fence: first?.fence ?? grant?.fence ?? null,
+      grantScope: first ? first.scope : grant && scopeFrom(grant.paths),
       queue,
       waiting: scope === null ? (view?.waiting ?? 0) : queue.length,
       place: at < 0 ? null : at + 1,
-      request: own.find(({ request }) => request !== null)?.request ?? null,
+      request: own.find(({ request }) => request)?.request ?? null,
       requestedBy: grant?.requested_by ?? null,
-      drain: own.find(({ drain }) => drain !== null)?.drain ?? null,
+      drain: own.find(({ drain }) => drain)?.drain ?? null,
     }
   }
 
   #state(scope: Scope): LockState {
     if (this.#view === null) return 'unknown'
     if (covers(this.#scopes(), scope)) {
-      const phases = [...this.#own.values()].filter((own) => conflict(own.scope, scope)).map(({ phase }) => phase)
+      const phases = this.#ownUnder(scope).map(({ phase }) => phase)
       return phases.includes('draining') ? 'draining' : phases.includes('releasing') ? 'releasing' : 'mine'
     }
     if (this.#offered().some((offer) => covers([offer], scope))) return 'offered'
@@ -345,7 +351,7 @@ export class LockMachine {
 
   /** Milliseconds for which the holder of the scope may go on without news; 0 for anybody else. */
   leaseLeft(scope: Scope, now: Instant): number {
-    const own = [...this.#own.values()].filter((one) => conflict(one.scope, scope))
+    const own = this.#ownUnder(scope)
     return own.length === 0 ? 0 : Math.min(...own.map(({ lease }) => lease.left(now, this.#stop)))
   }
 }
