@@ -14,8 +14,10 @@ export type Scope = readonly Path[] | null
 /** The whole document. */
 export const WHOLE: Scope = null
 
-/** Limits of docs/protocol.md on a scope: paths, segments of a path, bytes of a segment. */
-const LIMITS = { paths: 16, segments: 8, bytes: 256 } as const
+/** Limits of docs/protocol.md on a scope. */
+const MAX_PATHS = 16
+const MAX_SEGMENTS = 8
+const MAX_SEGMENT_BYTES = 256
 
 /** Bytes of a text in UTF-8, by which the protocol limits texts. */
 export function byteLength(text: string): number {
@@ -31,11 +33,11 @@ export function byteLength(text: string): number {
 export function scopeOf(paths?: readonly Path[] | null): Scope {
   if (paths == null) return WHOLE
   for (const path of paths) {
-    checkSize('segments of a path', path.length, LIMITS.segments)
-    for (const segment of path) checkSize('bytes of a segment', byteLength(segment), LIMITS.bytes)
+    checkSize('segments of a path', path.length, MAX_SEGMENTS)
+    for (const segment of path) checkSize('bytes of a segment', byteLength(segment), MAX_SEGMENT_BYTES)
   }
   const outer = paths.filter((path, i) => !paths.some((other, j) => i !== j && isPrefix(other, path) && (other.length < path.length || j < i)))
-  checkSize('paths of a scope', outer.length, LIMITS.paths)
+  checkSize('paths of a scope', outer.length, MAX_PATHS)
   // Text by text, so that every page has the same order; copies, since the caller may change the paths.
   return outer.map((path) => JSON.stringify(path)).sort().map((path) => JSON.parse(path) as Path)
 }
