@@ -56,7 +56,8 @@ const park = object({
   by: maybe(number),
 })
 
-const SHAPES: Record<ServerMessage['type'], Check> = {
+/** By type. A map, since an object has members of its own, such as `toString`. */
+const SHAPES = new Map<string, Check>(Object.entries({
   welcome: object({
     version: number,
     session: number,
@@ -93,7 +94,9 @@ const SHAPES: Record<ServerMessage['type'], Check> = {
   saved: object({ updates: number }),
   parked: object({ id: number, reason: text }),
   error: object({ code: text, message: text, retry: flag }),
-}
+} satisfies Record<ServerMessage['type'], Check>))
+
+const typed = object({ type: text })
 
 /**
  * Reads a server's message; `null` for a type that is newer than this package. What may be absent and has a default is
@@ -102,16 +105,16 @@ const SHAPES: Record<ServerMessage['type'], Check> = {
  * @throws Error when the text is no JSON object, or lacks a field that its type must have.
  */
 export function decodeServerMessage(json: string): ServerMessage | null {
-  const value = JSON.parse(json) as { type?: unknown }
-  if (typeof value !== 'object' || value === null || typeof value.type !== 'string') {
-    throw new Error('a message of the channel is an object with a type')
-  }
-  if (!Object.prototype.hasOwnProperty.call(SHAPES, value.type)) return null
-  if (!SHAPES[value.type as ServerMessage['type']](value)) {
-    throw new Error(`a "${value.type}" without the fields that it must have`)
-  }
+  const value: unknown = JSON.parse(json)
+  const check = typed(value) && SHAPES.get((value as ServerMessage).type)
+  if (check === undefined) return null
+  if (!check || !check(value)) throw new Error('a message of the channel without a field that it must have')
   const message = value as ServerMessage
-  if (message.type === 'welcome') return { ...message, rights: message.rights ?? [], parks: message.parks ?? [] }
-  if (message.type === 'park-content') return { ...message, truncated: message.truncated ?? false }
+  if (message.type === 'welcome') {
+    message.rights ??= []
+    message.parks ??= []
+  } else if (message.type === 'park-content') {
+    message.truncated ??= false
+  }
   return message
 }
