@@ -138,7 +138,7 @@ export class Client<Provider extends Settings> {
 
   #late(what: string): BatonError {
     const last = this.#last
-    const why = this.link.isOpen || last === null ? '' : `; the last connection ended or failed with ${last.code}${last.reason && ` (${last.reason})`}`
+    const why = this.link.isOpen || last === null ? '' : inWords(last)
     return new BatonError('aborted', `${what} when the caller stopped waiting${why}`, last?.code ?? null)
   }
 
@@ -244,8 +244,7 @@ export class Client<Provider extends Settings> {
   }
 
   #refused(closed: Closed): void {
-    const { code, reason } = closed
-    this.#end = new BatonError('refused', `the server turned this client away: close code ${code}${reason && ` (${reason})`}`, code)
+    this.#end = new BatonError('refused', `the server turned this client away${inWords(closed)}`, closed.code)
     this.session.refused()
     this.#emit('closed', closed, this.#provider)
     this.#look()
@@ -319,3 +318,6 @@ export class Client<Provider extends Settings> {
     this.link.nudge()
   }
 }
+
+/** How the last connection ended, behind what follows from it. */
+const inWords = ({ code, reason }: Closed): string => ` (close code ${code}${reason && `: ${reason}`})`
