@@ -7,21 +7,15 @@
  * timer and never reads a clock.
  */
 import { advance, type Instant } from './clock.js'
-
-/** Answers that are remembered until they are confirmed; older ones would be past their time anyway. */
-const MAX_ANSWERS = 64
+import { remember } from './remember.js'
 
 /** When the answers to beats were sent. They are the session's, not one grant's. */
 export class Answers {
   readonly #sent = new Map<number, Instant>()
 
-  /** The answer to beat `n` was sent. */
+  /** The answer to beat `n` was sent. Those that are forgotten before they are confirmed would be past their time anyway. */
   sent(n: number, at: Instant): void {
-    this.#sent.set(n, at)
-    for (const oldest of this.#sent.keys()) {
-      if (this.#sent.size <= MAX_ANSWERS) break
-      this.#sent.delete(oldest)
-    }
+    remember(this.#sent, n, at)
   }
 
   /**

@@ -8,6 +8,7 @@ import { fenceKey, type Fence, type GrantView, type LockView, type Mode, type We
 import type { Instant } from './clock.js'
 import { Answers, Lease } from './lease.js'
 import type { Drain, HandOverRequest, LockState, LockStatus } from './lock-status.js'
+import { remember } from './remember.js'
 import { rightIn, type EditRight, type Hold } from './rights.js'
 import { conflict, covers, scopeFrom, type Scope } from './scope.js'
 
@@ -37,9 +38,6 @@ interface Own {
   drained: boolean
   request: HandOverRequest | null
 }
-
-/** Grants that ended and claims that were made, of which messages may still be on their way. */
-const REMEMBERED = 64
 
 export class LockMachine {
   readonly #answers = new Answers()
@@ -353,13 +351,5 @@ export class LockMachine {
   leaseLeft(scope: Scope, now: Instant): number {
     const own = this.#ownUnder(scope)
     return own.length === 0 ? 0 : Math.min(...own.map(({ lease }) => lease.left(now, this.#stop)))
-  }
-}
-
-function remember<T>(map: Map<string, T>, key: string, value: T): void {
-  map.set(key, value)
-  for (const oldest of map.keys()) {
-    if (map.size <= REMEMBERED) break
-    map.delete(oldest)
   }
 }
