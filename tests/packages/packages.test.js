@@ -44,7 +44,8 @@ const tool = (name) => join(HERE, 'node_modules', '.bin', name)
 async function bundle (folder, source, external) {
   write(folder, 'entry.js', source)
   const made = await rolldown({ input: join(folder, 'entry.js'), external, tsconfig: false })
-  const { output } = await made.generate({ format: 'esm', minify: true })
+  // Notes for tools go, as from a page that Vite builds.
+  const { output } = await made.generate({ format: 'esm', minify: true, comments: false })
   return output.map(({ code }) => code).join('')
 }
 
