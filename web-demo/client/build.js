@@ -2,7 +2,7 @@
 //
 // One file per module, so that bundlers drop a module that nothing imports (`sideEffects: false`). Private names
 // (`#name`) become properties: lowered to WeakMaps, as ES2020 would need, they cost 2 KB and a look-up for each access.
-// Their new names are short (`_a`), since no minifier of a consumer may shorten properties: that is 0.6 KB gzipped.
+// Their new names are short (`a`), since no minifier of a consumer may shorten properties: that is 0.6 KB gzipped.
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
@@ -14,8 +14,14 @@ const at = (path) => fileURLToPath(new URL(path, import.meta.url))
 /** A private name, which stands after a dot or at the start of a class member; never in a string of this package. */
 const PRIVATE = /(^|[\s.?])#[a-z]\w*/gm
 
-/** `_` and a letter or more: no name of a class that one of ours extends (`ObservableV2`, `Error`). */
-const short = (index) => index < 26 ? `_${String.fromCharCode(97 + index)}` : `${short(Math.floor(index / 26) - 1)}${String.fromCharCode(97 + index % 26)}`
+/** The letters of a name: `a` to `z`, then `aa`. No class that one of ours extends has such names (`ObservableV2`, `Error`). */
+const letters = (index) => (index < 26 ? '' : letters(Math.floor(index / 26) - 1)) + String.fromCharCode(97 + index % 26)
+
+/** Names that are not in a file yet, in any role. */
+function * unusedIn (code) {
+  const used = new Set(code.match(/\w+/g))
+  for (let index = 0; ; index += 1) if (!used.has(letters(index))) yield letters(index)
+}
 
 const renamePrivate = {
   name: 'rename-private',
@@ -23,10 +29,11 @@ const renamePrivate = {
     if (!id.endsWith('.ts')) return null
     const text = new RolldownMagicString(code)
     const names = new Map()
+    const unused = unusedIn(code)
     for (const { index, 0: found, 1: before } of code.matchAll(PRIVATE)) {
       const [from, to] = [index + before.length, index + found.length]
       const name = code.slice(from, to)
-      if (!names.has(name)) names.set(name, short(names.size))
+      if (!names.has(name)) names.set(name, unused.next().value)
       text.overwrite(from, to, names.get(name))
     }
     return { code: text.toString(), map: text.generateMap({ hires: true, source: id, includeContent: true }).toString() }
