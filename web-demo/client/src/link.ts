@@ -19,8 +19,8 @@ export interface LinkOptions {
   url: () => string
   protocols: () => string[]
   WebSocket: () => WebSocketClass
-  /** Done before each attempt; one that fails is an attempt that failed. */
-  prepare: () => void | Promise<void>
+  /** Done before each attempt, where there is something to do; a promise that fails is an attempt that failed. */
+  prepare: () => Promise<void> | undefined
   /** Returns true for a close after which it is no use to come again. */
   isFinal: (closed: Closed) => boolean
   /** Largest delay between attempts, in milliseconds. */
@@ -200,12 +200,7 @@ export class Link {
     const failed = (error: unknown): void => {
       if (!isLate()) this.#lost({ code: 1006, reason: `this attempt could not be prepared: ${String(error)}` })
     }
-    let preparing: void | Promise<void>
-    try {
-      preparing = this.#options.prepare()
-    } catch (error) {
-      return failed(error)
-    }
+    const preparing = this.#options.prepare()
     if (preparing === undefined) return this.#open()
     this.#timer = setTimeout(() => failed(`not within ${PREPARATION} ms`), PREPARATION)
     const prepared = (): void => {

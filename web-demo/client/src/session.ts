@@ -234,7 +234,10 @@ export class Session {
 
   async #renewToken(): Promise<void> {
     try {
-      const token = await this.#token.replacement()
+      const asking = this.#token.refresh()
+      if (!asking) return
+      await asking
+      const token = this.#token.current
       if (token !== null && this.#welcomed) this.#events.say({ type: 'token', token })
     } catch (error) {
       this.#events.emit('channel-error', { code: 'token', message: `no other token for the one that expires: ${String(error)}`, retry: true })

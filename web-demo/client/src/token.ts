@@ -26,19 +26,13 @@ export class TokenSource {
     return this.#current
   }
 
-  /** Asks for a token; a promise only where the function returned one. It fails as the function does. */
-  refresh(): void | Promise<void> {
-    if (typeof this.#token !== 'function') return
-    const token = this.#token()
-    if (token === null || typeof token === 'string') this.#current = token
-    else return token.then((later) => void (this.#current = later))
+  /** Asks for a token, where there is a function to ask. It fails as the function does. */
+  refresh(): Promise<void> | undefined {
+    return typeof this.#token === 'function' ? this.#ask(this.#token) : undefined
   }
 
-  /** Asks for a token in place of the one at hand, which expires; `null` where there is none to be had. */
-  async replacement(): Promise<string | null> {
-    if (typeof this.#token !== 'function') return null
-    await this.refresh()
-    return this.#current
+  async #ask(token: () => string | null | Promise<string | null>): Promise<void> {
+    this.#current = await token()
   }
 
   /** The server has taken the token. */
