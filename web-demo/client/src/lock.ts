@@ -4,7 +4,7 @@
  * A state machine without sockets, timers or clocks: messages and moments go in, effects come out. It owns which grants
  * are ours, what we asked for and how far it got; it never sends anything.
  */
-import { fenceKey, type Fence, type GrantView, type LockView, type Mode, type Welcome } from './channel.js'
+import { fenceKey, type DrainReason, type Fence, type GrantView, type LockView, type Mode, type Welcome } from './channel.js'
 import type { Instant } from './clock.js'
 import { Answers, Lease } from './lease.js'
 import type { Drain, HandOverRequest, LockState, LockStatus } from './lock-status.js'
@@ -12,16 +12,16 @@ import { remember } from './remember.js'
 import { rightIn, type EditRight, type Hold } from './rights.js'
 import { conflict, covers, scopeFrom, type Scope } from './scope.js'
 
-/** What followed from an input. */
+/** What followed from an input: an event of the provider with its argument, or what to say again. */
 export type LockEffect =
   /** A lock is ours; `kept` when it was ours before the connection was lost. */
-  | { type: 'granted'; fence: Fence; scope: Scope; kept: boolean }
+  | { type: 'lock-granted'; event: { fence: Fence; scope: Scope; kept: boolean } }
   /** It is ours no more. `reason` is null when only a newer view of the locks told. */
-  | { type: 'lost'; fence: Fence; scope: Scope; reason: string | null }
+  | { type: 'lock-lost'; event: { fence: Fence; scope: Scope; reason: string | null } }
   /** It passed on after this session had been asked to stop, and did. */
-  | { type: 'handed-over'; fence: Fence; scope: Scope; drain: Drain | null }
+  | { type: 'lock-handed-over'; event: { fence: Fence; scope: Scope; reason: DrainReason | null; to: number | null } }
   /** An offer of it ended before it became a grant. */
-  | { type: 'offer-ended'; fence: Fence; reason: string }
+  | { type: 'offer-ended'; event: { fence: Fence; reason: string } }
   /** We still want it, and the server does not know: ask again. */
   | { type: 'ask-again'; scope: Scope }
   /** We gave it back, and the server does not know: say it again. */
@@ -117,7 +117,7 @@ export class LockMachine {
       if (state === 'draining' || own.phase === 'draining') {
         Object.assign(own, { phase: state === 'draining' ? 'draining' : 'held', drained: false })
       }
-      effects.push({ type: 'granted', fence, scope: own.scope, kept: true })
+      effects.push({ type: 'lock-granted', event: { fence, scope: own.scope, kept: true } })
     }
     return effects
   }
@@ -139,7 +139,8 @@ export class LockMachine {
     const given = own.phase === 'releasing' || (own.phase === 'draining' && (own.drained || reason === null))
     remember(this.#ended, fenceKey(fence), { scope, how: given ? 'given' : 'lost' })
     if (own.phase === 'releasing') return []
-    return [given ? { type: 'handed-over', fence, scope, drain } : { type: 'lost', fence, scope, reason }]
+    if (!given) return [{ type: 'lock-lost', event: { fence, scope, reason } }]
+    return [{ type: 'lock-handed-over', event: { fence, scope, reason: drain?.reason ?? null, to: drain?.to ?? null } }]
   }
 
   disconnected(): void {
@@ -191,7 +192,7 @@ export class LockMachine {
     // The grant answers our claim: the server knew us alive after the claim was sent.
     const claim = this.#claims.get(key)
     if (claim) own.lease.renew(claim)
-    return known ? [] : [{ type: 'granted', fence, scope, kept: false }]
+    return known ? [] : [{ type: 'lock-granted', event: { fence, scope, kept: false } }]
   }
 
   lost(fence: Fence, reason: string): LockEffect[] {
@@ -200,8 +201,8 @@ export class LockMachine {
     if (own) return this.#end(own, reason)
     // A view may have told first, without the reason.
     const ended = this.#ended.get(key)
-    if (ended) return ended.how === 'lost' ? [{ type: 'lost', fence, scope: ended.scope, reason }] : []
-    return this.#offers.delete(key) ? [{ type: 'offer-ended', fence, reason }] : []
+    if (ended) return ended.how === 'lost' ? [{ type: 'lock-lost', event: { fence, scope: ended.scope, reason } }] : []
+    return this.#offers.delete(key) ? [{ type: 'offer-ended', event: { fence, reason } }] : []
   }
 
   /** The holder shall stop; `false` when that grant is not ours. */

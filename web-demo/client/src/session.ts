@@ -337,24 +337,24 @@ export class Session {
     const { emit } = this.#events
     for (const effect of effects) {
       switch (effect.type) {
-        case 'granted':
-          emit('lock-granted', { fence: effect.fence, scope: effect.scope, kept: effect.kept })
-          break
-        case 'lost':
-          emit('lock-lost', { fence: effect.fence, scope: effect.scope, reason: effect.reason })
-          break
-        case 'handed-over':
-          emit('lock-handed-over', { fence: effect.fence, scope: effect.scope, reason: effect.drain?.reason ?? null, to: effect.drain?.to ?? null })
-          break
-        case 'offer-ended':
-          emit('offer-ended', { fence: effect.fence, reason: effect.reason })
-          break
         case 'ask-again':
           // A wish that waits asks by itself.
           if (!this.#wake) void this.#requests.ask({ type: 'acquire', ...toWire(effect.scope) })
           break
         case 'release-again':
           void this.#requests.ask({ type: 'release', fence: effect.fence })
+          break
+        case 'lock-granted':
+          emit(effect.type, effect.event)
+          break
+        case 'lock-lost':
+          emit(effect.type, effect.event)
+          break
+        case 'lock-handed-over':
+          emit(effect.type, effect.event)
+          break
+        case 'offer-ended':
+          emit(effect.type, effect.event)
       }
     }
   }

@@ -47,7 +47,7 @@ function holder(): LockMachine {
   lock.asked(WHOLE)
   lock.viewed(view(5, [grant(ME, 'offered', 5)], [ME]))
   claims(lock, 5, WHOLE, at(10))
-  expect(lock.granted(fence(5), WHOLE)).toEqual([{ type: 'granted', fence: fence(5), scope: WHOLE, kept: false }])
+  expect(lock.granted(fence(5), WHOLE)).toEqual([{ type: 'lock-granted', event: { fence: fence(5), scope: WHOLE, kept: false } }])
   lock.viewed(view(6, [grant(ME, 'held', 5)]))
   return lock
 }
@@ -128,15 +128,15 @@ describe('who may edit', () => {
 describe('losing the lock', () => {
   it('ends editing at once, with the reason', () => {
     const lock = holder()
-    expect(lock.lost(fence(5), 'offline')).toEqual([{ type: 'lost', fence: fence(5), scope: WHOLE, reason: 'offline' }])
+    expect(lock.lost(fence(5), 'offline')).toEqual([{ type: 'lock-lost', event: { fence: fence(5), scope: WHOLE, reason: 'offline' } }])
     expect(lock.right(WHOLE, at(30)).mayEdit).toBe(false)
   })
 
   it('is believed from a newer view alone, and the reason may follow', () => {
     const lock = holder()
-    expect(lock.viewed(view(9, [grant(HER, 'held', 8)]))).toEqual([{ type: 'lost', fence: fence(5), scope: WHOLE, reason: null }])
+    expect(lock.viewed(view(9, [grant(HER, 'held', 8)]))).toEqual([{ type: 'lock-lost', event: { fence: fence(5), scope: WHOLE, reason: null } }])
     expect(lock.right(WHOLE, at(30)).why).toBe('theirs')
-    expect(lock.lost(fence(5), 'silent')).toEqual([{ type: 'lost', fence: fence(5), scope: WHOLE, reason: 'silent' }])
+    expect(lock.lost(fence(5), 'silent')).toEqual([{ type: 'lock-lost', event: { fence: fence(5), scope: WHOLE, reason: 'silent' } }])
   })
 
   it('is not believed from a view that is older than the grant or than the last view', () => {
@@ -162,7 +162,7 @@ describe('a lost connection', () => {
     expect(lock.right(WHOLE, at(7010)).why).toBe('unconfirmed')
     lock.helloSent(at(8000))
     const effects = lock.welcomed(welcome(view(12, [grant(ME, 'held', 5)]), true))
-    expect(effects).toEqual([{ type: 'granted', fence: fence(5), scope: WHOLE, kept: true }])
+    expect(effects).toEqual([{ type: 'lock-granted', event: { fence: fence(5), scope: WHOLE, kept: true } }])
     expect(lock.right(WHOLE, at(14_999)).mayEdit).toBe(true)
     expect(lock.right(WHOLE, at(15_000)).mayEdit).toBe(false)
   })
@@ -171,7 +171,7 @@ describe('a lost connection', () => {
     const lock = holder()
     lock.disconnected()
     lock.helloSent(at(8000))
-    expect(lock.welcomed(welcome(view(12)))).toMatchObject([{ type: 'lost', fence: fence(5) }])
+    expect(lock.welcomed(welcome(view(12)))).toMatchObject([{ type: 'lock-lost', event: { fence: fence(5) } }])
     expect(lock.right(WHOLE, at(8001)).why).toBe('free')
   })
 
@@ -179,7 +179,7 @@ describe('a lost connection', () => {
     const lock = holder()
     lock.disconnected()
     lock.helloSent(at(30_000))
-    expect(lock.welcomed(welcome(view(40, [grant(HER, 'held', 33)]), true))).toMatchObject([{ type: 'lost' }])
+    expect(lock.welcomed(welcome(view(40, [grant(HER, 'held', 33)]), true))).toMatchObject([{ type: 'lock-lost' }])
     expect(lock.right(WHOLE, at(30_001)).why).toBe('theirs')
   })
 
@@ -234,7 +234,7 @@ describe('the queue', () => {
     lock.asked(WHOLE)
     lock.viewed(view(5, [grant(ME, 'offered', 5)], [ME]))
     lock.offered(fence(5), WHOLE)
-    expect(lock.lost(fence(5), 'not claimed')).toEqual([{ type: 'offer-ended', fence: fence(5), reason: 'not claimed' }])
+    expect(lock.lost(fence(5), 'not claimed')).toEqual([{ type: 'offer-ended', event: { fence: fence(5), reason: 'not claimed' } }])
     lock.viewed(view(8, [grant(HER, 'offered', 8)], [ME]))
     expect(lock.status(WHOLE)).toMatchObject({ state: 'waiting', place: 1 })
   })
@@ -276,7 +276,7 @@ describe('handing over', () => {
 
   it('is no loss when it is drained in time', () => {
     const lock = draining()
-    const over = { type: 'handed-over', fence: fence(5), scope: WHOLE, drain: { reason: 'transfer', to: HER } }
+    const over = { type: 'lock-handed-over', event: { fence: fence(5), scope: WHOLE, reason: 'transfer', to: HER } }
     expect(lock.viewed(view(9, [grant(HER, 'offered', 9)]))).toEqual([over])
     expect(lock.lost(fence(5), 'said late')).toEqual([])
     expect(lock.right(WHOLE, at(30)).why).toBe('theirs')
@@ -285,12 +285,12 @@ describe('handing over', () => {
   it('is no loss either when the server says why it ended', () => {
     const lock = draining()
     expect(lock.drainedSent(fence(5))).toBe(true)
-    expect(lock.lost(fence(5), 'given back')).toMatchObject([{ type: 'handed-over', fence: fence(5) }])
+    expect(lock.lost(fence(5), 'given back')).toMatchObject([{ type: 'lock-handed-over', event: { fence: fence(5) } }])
     expect(lock.drainedSent(fence(5))).toBe(false)
   })
 
   it('is a loss when its time ran out', () => {
-    expect(draining().lost(fence(5), 'too late')).toEqual([{ type: 'lost', fence: fence(5), scope: WHOLE, reason: 'too late' }])
+    expect(draining().lost(fence(5), 'too late')).toEqual([{ type: 'lock-lost', event: { fence: fence(5), scope: WHOLE, reason: 'too late' } }])
   })
 
   it('starts anew after a lost connection, when the server says so', () => {
@@ -359,7 +359,7 @@ describe('parts of a document', () => {
     claims(lock, 8, BODY, at(20))
     lock.granted(fence(8), BODY)
     expect(lock.viewed(view(9, [grant(ME, 'held', 8, BODY), grant(HER, 'held', 9, TITLE)]))).toEqual([
-      { type: 'lost', fence: fence(5), scope: TITLE, reason: null },
+      { type: 'lock-lost', event: { fence: fence(5), scope: TITLE, reason: null } },
     ])
     expect([lock.status(TITLE).state, lock.status(BODY).state, lock.status(WHOLE).state]).toEqual(['theirs', 'mine', 'theirs'])
     expect(lock.fences).toEqual([fence(8)])
@@ -402,8 +402,8 @@ describe('parts of a document', () => {
     lock.disconnected()
     lock.helloSent(at(8000))
     expect(lock.welcomed(welcome(view(20, [grant(ME, 'suspect', 8, BODY)]), true))).toEqual([
-      { type: 'lost', fence: fence(5), scope: TITLE, reason: 'it passed on while this page was out of reach' },
-      { type: 'granted', fence: fence(8), scope: BODY, kept: true },
+      { type: 'lock-lost', event: { fence: fence(5), scope: TITLE, reason: 'it passed on while this page was out of reach' } },
+      { type: 'lock-granted', event: { fence: fence(8), scope: BODY, kept: true } },
     ])
   })
 })
