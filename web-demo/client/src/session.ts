@@ -290,7 +290,7 @@ export class Session {
     if (this.#requests.isPending('cancel') || wanted !== true) {
       const later = wanted === 'later'
       this.machine.declined(fence, later)
-      return this.#events.say(later ? { type: 'decline', fence, later } : { type: 'decline', fence })
+      return this.#events.say({ type: 'decline', fence, later })
     }
     this.#events.say({ type: 'claim', fence })
     this.machine.claimSent(fence, now())

@@ -54,16 +54,16 @@ export class Watcher {
     clearTimeout(this.#timer)
     const lapse = machine.nextLapse(now())
     if (lapse > 0) this.#timer = setTimeout(() => this.look(), Math.ceil(lapse))
-    const before = { locks: this.#locks, rights: this.#rights, mode: this.#mode, saved: this.#saved }
+    const [locksBefore, rightsBefore, modeBefore, savedBefore] = [this.#locks, this.#rights, this.#mode, this.#saved]
     this.#locks = this.#locksNow()
     this.#rights = this.#rightsNow()
     this.#mode = machine.mode
     this.#saved = this.#saves()
     const whole = this.handle(WHOLE)
-    if (this.#mode !== null && this.#mode !== before.mode) this.#emit('mode', this.#mode)
-    if (this.#locks !== before.locks) this.#emit('lock', whole)
-    if (this.#rights !== before.rights) this.#emit('may-edit', whole.right)
-    if (this.#saved !== before.saved) this.#emit('saved', this.#saved)
+    if (this.#mode !== null && this.#mode !== modeBefore) this.#emit('mode', this.#mode)
+    if (this.#locks !== locksBefore) this.#emit('lock', whole)
+    if (this.#rights !== rightsBefore) this.#emit('may-edit', whole.right)
+    if (this.#saved !== savedBefore) this.#emit('saved', this.#saved)
   }
 
   #locksNow(): string {
@@ -71,7 +71,7 @@ export class Watcher {
   }
 
   #rightsNow(): string {
-    return [...this.#handles.values()].map(({ right }) => `${String(right.mayEdit)} ${right.why}`).join(' ')
+    return JSON.stringify([...this.#handles.values()].map(({ right }) => right))
   }
 
   destroy(): void {
