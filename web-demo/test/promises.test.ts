@@ -260,6 +260,16 @@ describe('a token', () => {
     await vi.waitFor(() => expect(room().heard).toContainEqual({ type: 'token', token: 'token-2' }))
   })
 
+  it('that is fixed is not shown again when it expires', async () => {
+    const a = client({ token: 'fixed' })
+    await a.ready()
+    room().tell(a.session ?? -1, { type: 'token-expiring', left_ms: 30_000 })
+    // The answer comes behind that word.
+    await a.lock.try()
+    await a.lock.release()
+    expect(room().heard.filter(({ type }) => type === 'token')).toEqual([])
+  })
+
   it('that was refused is asked for once more; two refusals are final', async () => {
     let asked = 0
     const a = client({ token: () => `token-${++asked}` })

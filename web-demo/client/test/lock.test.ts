@@ -145,6 +145,12 @@ describe('losing the lock', () => {
     expect(lock.status(WHOLE).state).toBe('mine')
     expect(lock.lost(fence(4), 'an older grant')).toEqual([])
     expect(lock.status(WHOLE).state).toBe('mine')
+    // The grant came before the view that shows it, and after one that was made earlier.
+    const early = free()
+    claims(early, 7, WHOLE, at(10))
+    early.granted(fence(7), WHOLE)
+    expect(early.viewed(view(6))).toEqual([])
+    expect(early.status(WHOLE).state).toBe('mine')
   })
 
   it('is not undone by a grant that was overtaken by its loss', () => {

@@ -64,6 +64,7 @@ describe('the right to edit', () => {
     ['the whole document by its holder', null, situation({ holds: [held(null)] }), 'holder'],
     ['two roots, one of them somebody’s', [['body'], ['title']], situation({ holds: [held(title)], others: [theirs(body)] }), 'theirs'],
     ['a root by its holder, unconfirmed', title, situation({ holds: [{ scope: title, phase: 'unconfirmed' }] }), 'unconfirmed'],
+    ['a root by the holder of two parts, one unconfirmed', [['board']], situation({ holds: [{ scope: card, phase: 'unconfirmed' }, held([['board', 'card-8']])] }), 'holder'],
     ['a root by a holder that shall stop', title, situation({ holds: [{ scope: null, phase: 'draining' }] }), 'draining'],
     ['a root that is being offered to this page', title, situation({ offers: [title] }), 'offered'],
     ['a free root where only holders may write', title, situation({}, 'required'), 'required'],
