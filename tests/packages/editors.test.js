@@ -362,6 +362,7 @@ describe('editors', { concurrency: 2 }, () => {
     const caret = await waitFor('Bo sees her caret', () => drawn('Head'))
     assert.deepEqual([caret.borderLeftColor, caret.behind, caret.content], [color, color, '"Ada"'])
     assert.ok(caret.height > 10, `it is ${caret.height} high`)
+    assert.equal(await ada.page.evaluate((head) => document.querySelector(head), `#monaco .yRemoteSelectionHead-${client}`), null, 'her own is the editor\'s')
     await ada.page.keyboard.press('Home')
     const home = await waitFor('it moves to the left', async () => (await drawn('Head')).left < caret.left - 20 && drawn('Head'))
     await ada.page.keyboard.press('Shift+End')
