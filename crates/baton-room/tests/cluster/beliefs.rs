@@ -16,6 +16,9 @@ use crate::cluster::Cluster;
 /// Runs of the test; more with the variable `BATON_RUNS`.
 const RUNS: u64 = 60;
 
+/// Runs within which the planted fault must be found.
+const BOUND: u64 = 600;
+
 const STEPS: u32 = 1_500;
 
 /// Time after its last renewal at which a host is lost.
@@ -41,22 +44,35 @@ struct Lease {
     returns: u64,
 }
 
+/// A fault of the hosts, planted for the check to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flaw {
+    None,
+    /// A host that was cut off for longer than its lease keeps its connections when it is back.
+    KeepsConnections,
+}
+
 struct World {
+    flaw: Flaw,
     cluster: Cluster,
     clients: Vec<Client>,
     leases: BTreeMap<HostId, Lease>,
     random: Random,
+    /// False if no host dies: then hosts are cut off for long, and records come late.
+    kills: bool,
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, flaw: Flaw) -> Self {
         let mut random = Random::from_seed(seed);
         let cluster = Cluster::new(random.within(2..4));
         let clients = (1..=random.within(2..4)).map(Client::new).collect();
         Self {
+            flaw,
             cluster,
             clients,
             leases: BTreeMap::new(),
+            kills: random.chance(50),
             random,
         }
     }
@@ -110,6 +126,10 @@ impl World {
                 let without = (renewed + NOTICES_AFTER).max(serves_since);
                 let served = now.since(without);
                 self.tell(host, ClusterEvent::HostLost { host: id, served });
+                if self.random.chance(60) {
+                    // It is cut off itself before the record is placed, which so comes late.
+                    self.lease(self.cluster.hosts[host].id).is_cut = true;
+                }
             }
         }
     }
@@ -119,10 +139,11 @@ impl World {
     fn heal(&mut self, index: usize) {
         while self.cluster.sequence(index) {}
         while self.cluster.deliver(index) {}
-        let now = self.cluster.now;
+        let (now, flaw) = (self.cluster.now, self.flaw);
         let lease = self.lease(self.cluster.hosts[index].id);
         (lease.is_isolated, lease.serves_since) = (false, now);
-        lease.returns += u64::from(now.since(lease.isolated_at) >= LEASE);
+        let outlasted = now.since(lease.isolated_at) >= LEASE;
+        lease.returns += u64::from(outlasted && flaw != Flaw::KeepsConnections);
         let returns = lease.returns;
         self.tell(index, ClusterEvent::Returned(returns));
         self.tell(index, ClusterEvent::Isolated(false));
@@ -149,7 +170,7 @@ impl World {
                 }
             }
             860..863 => self.clients[who].drops(&mut self.cluster, Departure::Dropped),
-            863..866 if count > 1 => {
+            863..866 if count > 1 && self.kills => {
                 self.cluster.kill(index);
                 if self.random.chance(70) {
                     self.cluster.boot();
@@ -200,8 +221,8 @@ impl World {
 }
 
 /// Returns the number of different holders.
-fn run(seed: u64) -> usize {
-    let mut world = World::new(seed);
+fn run(seed: u64, flaw: Flaw) -> usize {
+    let mut world = World::new(seed, flaw);
     let mut holders = std::collections::BTreeSet::new();
     for _ in 0..STEPS {
         world.step();
@@ -224,9 +245,16 @@ fn no_two_clients_believe_at_once_that_they_have_the_lock() {
     };
     let mut holders = 0;
     for seed in first..first + runs {
-        let ran = std::panic::catch_unwind(|| run(seed));
+        let ran = std::panic::catch_unwind(|| run(seed, Flaw::None));
         holders += ran.unwrap_or_else(|_| panic!("BATON_SEED={seed}"));
     }
     eprintln!("{holders} grants were believed in");
     assert!(holders > runs as usize);
+}
+
+#[test]
+fn two_that_believe_because_a_host_keeps_its_connections_are_found() {
+    let flaw = Flaw::KeepsConnections;
+    let finds = |seed| std::panic::catch_unwind(|| run(seed, flaw)).is_err();
+    assert!((1..=BOUND).any(finds), "{flaw:?} is not found");
 }
