@@ -152,6 +152,25 @@ fn one_message_that_is_as_it_was_does_not_hide_what_was_lost_before_it() {
     }
 }
 
+/// The last message alone was lost, and another one has its sequence: the numbers say nothing.
+#[test]
+fn another_message_in_the_place_of_the_last_one_shows_a_lost_end() {
+    let mut story = Story::new();
+    story.reader.heartbeat(story.generation, 99, NOW);
+    story.effects();
+    for is_compared in [false, true] {
+        for sequence in 11..=12 {
+            story.record(sequence, id(2, sequence));
+        }
+        story.record(13, id(3, 1));
+        let effects = story.effects();
+        let compares = matches!(effects[..], [ReaderOutput::Subscribe { from: 10, .. }]);
+        let lost = |effect: &ReaderOutput| matches!(effect, ReaderOutput::TailLost { end: 12, .. });
+        assert_eq!(compares, !is_compared, "{effects:?}");
+        assert_eq!(effects.iter().any(lost), is_compared, "{effects:?}");
+    }
+}
+
 /// Others had purged all that came in place of a lost end, and the numbers went on: the node stayed
 /// in the former incarnation.
 #[test]
