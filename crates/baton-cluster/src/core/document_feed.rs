@@ -159,3 +159,47 @@ impl DocumentFeed {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{DocumentKey, MessageEnvelope};
+
+    #[test]
+    fn the_newest_mark_counts_by_its_place_and_each_claim_is_the_last_message() {
+        // The stream has lost all after 12, and the incarnation began with the message at 27.
+        let history = Incarnations::new(vec![12]).expect("one");
+        let history = history.begun_at(27, &Incarnations::default());
+        let mut feed = DocumentFeed::new(history, None);
+        let at = |incarnation, sequence| StreamPosition {
+            incarnation,
+            sequence,
+        };
+        let claim = |position| MessageContent::SnapshotClaimed { position };
+        let mark = |position| MessageContent::SnapshotAt {
+            position,
+            name: "minutes".to_owned(),
+        };
+        for (sequence, content, newest) in [
+            (21, claim(at(0, 20)), StreamPosition::default()),
+            // Its node had not seen the lost end.
+            (22, mark(at(0, 20)), at(0, 20)),
+            // It is late: all have opened the document anew.
+            (28, mark(at(0, 22)), at(0, 20)),
+            (31, claim(at(1, 30)), at(0, 20)),
+            (32, mark(at(1, 30)), at(1, 30)),
+        ] {
+            let id = RecordId {
+                boot: BootId(1),
+                counter: 0,
+            };
+            let message = Delivered {
+                sequence,
+                subject: Subject::Snapshots(DocumentKey::new("minutes")),
+                envelope: MessageEnvelope { id, content },
+            };
+            assert!(feed.take(&message).is_none());
+            assert_eq!(feed.snapshot(), Some((newest, sequence)));
+        }
+    }
+}

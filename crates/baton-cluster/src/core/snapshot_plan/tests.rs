@@ -46,6 +46,8 @@ fn a_mark_is_appended_after_the_own_claim_and_only_if_nothing_came_between() {
     assert_eq!(appended(&mut plan), Some((7, claim.clone())));
     plan.mark_answered(MarkAnswer::Stored, NOW);
     assert_eq!(appended(&mut plan), None, "the log tells");
+    plan.claim_delivered(BootId(2), at(50), 51, NOW);
+    assert_eq!(appended(&mut plan), None, "another's, of its own records");
     plan.claim_delivered(BootId(1), at(50), 52, NOW);
     assert!(!plan.is_marked(), "an opening does not find it yet");
     let (expected, mark) = appended(&mut plan).expect("the mark");
