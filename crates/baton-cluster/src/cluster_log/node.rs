@@ -160,3 +160,40 @@ impl Node {
         streams.values().map(|(_, count)| u32::from(*count)).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use baton_log::LogOptions;
+    use baton_presence::Time;
+
+    use super::*;
+    use crate::core::LeaseOptions;
+
+    #[test]
+    fn a_node_returns_with_each_isolation_of_a_stream_that_outlasted_its_lease() {
+        let (news, mut told) = mpsc::unbounded_channel();
+        let (boot, streams) = (BootId(7), 2);
+        let node = Node::new(NodeParts {
+            boot,
+            clock: Clock::start(),
+            room: QueueRoom::new(&LogOptions::default()),
+            leases: NodeLeases::new(boot, streams, LeaseOptions::default(), Time::ZERO),
+            news,
+            relayed: Arc::default(),
+            relayed_limit: 1,
+            streams,
+        });
+        for outlasted in [false, true] {
+            node.set_isolated(0, IsolationChange::Began);
+            node.set_isolated(1, IsolationChange::Began);
+            node.set_isolated(0, IsolationChange::Healed { outlasted });
+            assert!(node.is_isolated(), "the other stream is");
+            assert_eq!(node.returns(), u64::from(outlasted));
+            node.set_isolated(1, IsolationChange::Healed { outlasted: false });
+            assert!(!node.is_isolated());
+            assert_eq!(node.returns(), u64::from(outlasted));
+            assert_eq!(told.try_recv(), Ok(NodeNews::Isolated(true)));
+            assert_eq!(told.try_recv(), Ok(NodeNews::Isolated(false)));
+        }
+    }
+}
