@@ -37,8 +37,8 @@ impl Withheld {
         mem::take(&mut self.messages)
     }
 
-    /// Keeps a message back if it has to wait: one that a client would believe in, or one that
-    /// comes behind such a welcome. Returns true if it did.
+    /// Keeps a message back if it has to wait: one that a client would believe in, its welcome, or
+    /// one that comes behind a welcome. Returns true if it did.
     pub(super) fn keep(
         &mut self,
         to: ConnectionId,
@@ -61,6 +61,24 @@ impl Withheld {
 const fn is_believed(message: &ServerMessage) -> bool {
     matches!(
         message,
-        ServerMessage::Welcome { .. } | ServerMessage::Offer { .. } | ServerMessage::Granted { .. }
+        ServerMessage::Offer { .. } | ServerMessage::Granted { .. }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_for_a_client_that_has_gone() {
+        let mut withheld = Withheld::default();
+        let message = Arc::new(ServerMessage::Saved { updates: 1 });
+        for connection in [1, 2, 1] {
+            let kept = (ConnectionId(connection), Arc::clone(&message));
+            withheld.messages.push(kept);
+        }
+        withheld.forget(ConnectionId(1));
+        let kept = withheld.end();
+        assert_eq!(kept, [(ConnectionId(2), message)]);
+    }
 }
