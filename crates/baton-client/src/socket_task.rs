@@ -25,6 +25,9 @@ use crate::transport::{Socket, Transport, cause};
 /// dropped earlier it would count as lost, and without a grace time its locks would pass on.
 type Predecessor = Option<(SplitSink<Socket, Message>, SplitStream<Socket>)>;
 
+/// Time for which a connection that takes no frame is still read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Most bytes written between two flushes.
 const BATCH: usize = 256 * 1024;
 
@@ -159,7 +162,12 @@ async fn serve(
     let writing = async {
         match write(state, sink).await {
             Ok(()) => std::future::pending().await,
-            Err(error) => cause(&error),
+            Err(error) => {
+                // A server that has closed takes no frame any more, and its close frame is the
+                // cause: the reader ends with it.
+                sleep(LAST_WORDS).await;
+                cause(&error)
+            }
         }
     };
     tokio::select! {

@@ -131,8 +131,15 @@ async fn one_refused_token_is_replaced_and_a_second_ends_the_client() {
     let server = TestServer::with(Pass::asked_for).await;
     let (once, given) = source(60, 1);
     let ada = Client::connect(options(&server).with_token_source(once)).unwrap();
+    let mut events = ada.events();
     within("the first sync", ada.ready()).await.unwrap();
     assert_eq!(given.load(Ordering::Relaxed), 2);
+    // A frame that was on its way to the closed connection hides no refusal.
+    while let Ok(event) = events.try_recv() {
+        if let ClientEvent::Closed { cause, .. } = event {
+            assert_eq!(cause.code(), Some(4401), "{cause}");
+        }
+    }
     ada.close().await;
     let (always, given) = source(60, usize::MAX);
     let eve = Client::connect(options(&server).with_token_source(always)).unwrap();
