@@ -29,11 +29,15 @@ impl SecondLane {
         let said = place.findings("second-lane.log");
         let trouble = |error| Trouble::failed(format!("{}: {error}", said.display()));
         let file = File::create(&said).map_err(trouble)?;
-        let own = std::env::current_exe().map_err(trouble)?;
-        let mut command = place.command(own);
+        // The steps before may have built this program anew: the file that it was started from is
+        // gone then.
+        let own = place.built("debug", "xtask");
+        let mut command = place.command(&own);
         command.args(["test", "--only", &steps]);
         command.stdout(file.try_clone().map_err(trouble)?);
-        let child = command.stderr(file).spawn().map_err(trouble)?;
+        let child = command.stderr(file).spawn();
+        let child =
+            child.map_err(|error| Trouble::failed(format!("{}: {error}", own.display())))?;
         println!("\n== beside the others from here, told at the end: {steps}");
         Ok(Self { child, said })
     }
