@@ -8,6 +8,8 @@ use yrs::{ClientID, Doc, OffsetKind, Options, ReadTxn, Transact, Update};
 
 use crate::knowledge::Knowledge;
 
+const PANICKED: &str = "yrs panicked";
+
 /// A document of yrs that only takes updates.
 pub struct YrsReplica {
     doc: Doc,
@@ -49,9 +51,15 @@ impl YrsReplica {
             Ok(())
         };
         let outcome = catch_unwind(AssertUnwindSafe(step));
-        let outcome = outcome.unwrap_or_else(|_| Err("yrs panicked".to_owned()));
+        let outcome = outcome.unwrap_or_else(|_| Err(PANICKED.to_owned()));
         self.failure = outcome.clone().err();
         outcome
+    }
+
+    /// True once yrs panicked: what it knows is its own affair then.
+    #[must_use]
+    pub fn has_panicked(&self) -> bool {
+        self.failure.as_deref() == Some(PANICKED)
     }
 
     /// All of it as one update v1, as yrs writes it.

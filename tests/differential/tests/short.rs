@@ -68,6 +68,10 @@ fn histories_of_stock_clients_are_known_and_given_back_as_yjs_does() {
         checked.unwrap_or_else(|difference| panic!("{difference}"));
     }
     assert!(totals.deliveries > 10 * HISTORIES as usize, "{totals:?}");
+    assert!(
+        totals.yrs_panics < totals.histories.div_ceil(20),
+        "{totals:?}"
+    );
     eprintln!("{totals:?}");
 }
 
