@@ -344,6 +344,7 @@ export class Session {
         case 'release-again':
           void this.#requests.ask({ type: 'release', fence: effect.fence })
           break
+        // A branch for each event: in one for all, the compiler could not tell which argument belongs to which name.
         case 'lock-granted':
           emit(effect.type, effect.event)
           break
